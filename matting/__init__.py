@@ -1,0 +1,1 @@
+"""What natural image matting is, without a framework: numpy, OpenCV and SciPy only."""

@@ -1,0 +1,36 @@
+"""The one way a program of this project ends badly: a clear line, a non-zero status, nothing lost."""
+import errno
+import functools
+import logging
+import sys
+
+OS_ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EACCES: "permission denied; choose a folder you may write to, or change its permissions",
+    errno.EROFS: "the file system is read-only; choose another folder",
+}
+
+
+class UserError(Exception):
+    """Something the user can mend; the message names the file or flag and says what to do."""
+
+
+def entry_point(main):
+    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1, Ctrl-C 130."""
+
+    @functools.wraps(main)
+    def wrapped(argv=None):
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+        try:
+            return main(argv)
+        except UserError as error:
+            message = str(error)
+        except OSError as error:
+            message = f"{error.filename or 'file system'}: {OS_ADVICE.get(error.errno, error.strerror or error)}"
+        except KeyboardInterrupt:
+            print("interrupted; what was finished is kept", file=sys.stderr)
+            raise SystemExit(130) from None
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(1)
+
+    return wrapped

@@ -1,0 +1,132 @@
+"""Reading and writing image files: one clear error for each way a file can be bad, no half-written outputs.
+
+Pillow decodes, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so.
+"""
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from matting.errors import UserError
+from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, unknown_region
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def read_image(path):
+    """A photograph -> (H, W, 3) uint8 RGB, upright: EXIF rotation is applied, grey and palette images are expanded.
+
+    Raises UserError for a missing, damaged or partly transparent file.
+    """
+    image = _open(path)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            raise UserError(f"{path}: has transparent pixels; flatten it onto a background first")
+    if image.mode.startswith("I"):
+        return np.repeat(_to_uint8(image)[:, :, None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def read_alpha(path):
+    """A matte -> (H, W) uint8, 0 transparent .. 255 opaque; 16-bit files are rounded to 8 bits.
+
+    Raises UserError for a missing or damaged file and for a colour image.
+    """
+    image = _open(path)
+    if image.mode.startswith("I"):
+        return _to_uint8(image)
+    if image.mode in ("1", "L", "LA"):
+        return np.array(image.convert("L"))
+    pixels = np.array(image.convert("RGB"))
+    if (pixels != pixels[:, :, :1]).any():
+        raise UserError(f"{path}: is a colour image; a matte or trimap has one grey channel")
+    return pixels[:, :, 0].copy()
+
+
+def read_trimap(path):
+    """A trimap -> (H, W) uint8 in {0, 128, 255}; raises UserError for other values or no unknown pixel."""
+    trimap = read_alpha(path)
+    known_values = (BACKGROUND, UNKNOWN, FOREGROUND)
+    others = np.setdiff1d(trimap, known_values)
+    if others.size:
+        raise UserError(f"{path}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
+                        "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
+    if not unknown_region(trimap).any():
+        raise UserError(f"{path}: has no unknown pixel (128), so there is nothing to estimate; "
+                        "mark the object's border as unknown")
+    return trimap
+
+
+def check_same_size(path, array, reference_path, reference):
+    """Raise UserError unless both (H, W, ...) arrays have the same height and width."""
+    if array.shape[:2] != reference.shape[:2]:
+        (height, width), (expected_height, expected_width) = array.shape[:2], reference.shape[:2]
+        raise UserError(f"{path}: is {width}x{height}, but {reference_path} is {expected_width}x{expected_height} "
+                        "(after EXIF rotation); they must be of one size")
+
+
+@contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside `path`; on success it takes the final name, on any error it disappears."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_png(path, pixels, compression=1):
+    """Write uint8 (H, W), (H, W, 3) RGB or (H, W, 4) RGBA losslessly and atomically.
+
+    compression 0..9: level 1 takes a twentieth of level 9's time for 7 % more bytes.
+    """
+    order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, order[pixels.shape[2]])
+    encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, compression])[1]
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def list_images(folder):
+    """Sorted image files of a folder; raises UserError where there is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    images = sorted(path for path in folder.iterdir()
+                    if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."))
+    if not images:
+        raise UserError(f"{folder}: holds no {', '.join(IMAGE_SUFFIXES)} file")
+    return images
+
+
+def by_stem(folder):
+    """{stem: path} of a folder's images; raises UserError where two files share a stem."""
+    stems = {}
+    for path in list_images(folder):
+        if path.stem in stems:
+            raise UserError(f"{path}: has the same stem as {stems[path.stem]}; keep one of them")
+        stems[path.stem] = path
+    return stems
+
+
+def _open(path):
+    try:
+        image = Image.open(path)
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error}); replace the file") from None
+
+
+def _to_uint8(image):
+    """Pillow's 16-bit (or 32-bit integer) grey -> uint8, rounded."""
+    return np.rint(np.asarray(image, np.float64).clip(0, 65535) / 257).astype(np.uint8)
