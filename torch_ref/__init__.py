@@ -1,0 +1,1 @@
+"""The PyTorch reference of the networks in ms_impl: same classes, same attributes, same order."""

@@ -1,0 +1,121 @@
+"""Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4), and the pairs they are chosen in."""
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torch_ref.layers import ConvBNReLU, conv2d
+
+
+@dataclass(frozen=True)
+class IndexKind:
+    """What tells the three published index blocks apart, for C feature channels."""
+
+    branches: int  # convolutions that predict a 2x2 cell together
+    groups: int  # of those convolutions
+    maps: int  # channels each branch ends with
+    hidden: int  # channels of the nonlinear variant's hidden layer
+
+
+INDEX_KINDS = {
+    "holistic": lambda c, expansion: IndexKind(branches=1, groups=1, maps=4, hidden=2 * c),
+    "depthwise_o2o": lambda c, expansion: IndexKind(branches=4, groups=c, maps=c, hidden=c),
+    "depthwise_m2o": lambda c, expansion: IndexKind(branches=4, groups=1, maps=c, hidden=expansion * c),
+}
+
+
+class IndexBlock(nn.Module):
+    """Predicts for every 2x2 cell where a feature's information lies.
+
+    (B, C, H, W) feature, H and W even -> encoder_index, decoder_index, both (B, M, H, W) in (0, 1) with M = C, or 1 for
+    holistic. The encoder index of a cell sums to 1.
+    """
+
+    def __init__(self, channels, kind, context, nonlinear, expansion):
+        super().__init__()
+        kind = INDEX_KINDS[kind](channels, expansion)
+        window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                ConvBNReLU(channels, kind.hidden, stride=2, groups=kind.groups, **window),
+                conv2d(kind.hidden, kind.maps, 1, groups=kind.groups),
+            ) if nonlinear else
+            nn.Sequential(conv2d(channels, kind.maps, stride=2, groups=kind.groups, **window))
+            for _ in range(kind.branches)
+        )
+
+    def forward(self, x):
+        # stacked behind the channels, so that channel 4c + 2 row + column holds a cell's (row, column) of map c
+        cells = torch.stack([branch(x) for branch in self.branches], dim=2)
+        batch, _, _, rows, columns = cells.shape
+        gates = torch.sigmoid(cells.view(batch, -1, 4, rows, columns))
+        shares = torch.softmax(gates, dim=2)
+        return F.pixel_shuffle(shares.flatten(1, 2), 2), F.pixel_shuffle(gates.flatten(1, 2), 2)
+
+
+class IndexedPool(nn.Module):
+    """Indexed 2x2 pooling: each cell's sum, weighted by the encoder index.
+
+    (B, C, H, W) -> pooled (B, C, H/2, W/2), skip (B, C, H, W), guide for IndexedUpsample.
+    """
+
+    def __init__(self, channels, config):
+        super().__init__()
+        self.index = IndexBlock(channels, config.index_kind, config.use_context, config.use_nonlinear,
+                                config.index_expansion)
+
+    def forward(self, x):
+        encoder_index, decoder_index = self.index(x)
+        skip = encoder_index * x
+        return 4 * F.avg_pool2d(skip, 2, 2), skip, decoder_index
+
+
+class IndexedUpsample(nn.Module):
+    """(B, C, H/2, W/2), decoder index (B, C or 1, H, W) -> (B, C, H, W): nearest upsampling times the index."""
+
+    def forward(self, x, guide):
+        return guide * F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class MaxPool(nn.Module):
+    """2x2 max pooling that remembers where each maximum lay."""
+
+    def __init__(self, channels, config):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, 2, return_indices=True)
+
+    def forward(self, x):
+        pooled, places = self.pool(x)
+        return pooled, x, places
+
+
+class MaxUnpool(nn.Module):
+    """Puts each value back where its maximum lay, zero elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.unpool = nn.MaxUnpool2d(2, 2)
+
+    def forward(self, x, guide):
+        return self.unpool(x, guide)
+
+
+class Keep(nn.Module):
+    """No pooling after this stage."""
+
+    def __init__(self, channels, config):
+        super().__init__()
+
+    def forward(self, x):
+        return x, x, None
+
+
+class KeepSize(nn.Module):
+    """No upsampling before this stage."""
+
+    def forward(self, x, guide):
+        return x
+
+
+RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool), "none": (Keep, KeepSize)}

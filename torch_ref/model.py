@@ -1,0 +1,130 @@
+"""IndexNet Matting (Lu et al. 2019): MobileNetV2 encoder, index-guided pooling, symmetric decoder."""
+import math
+from typing import NamedTuple
+
+from torch import nn
+
+from torch_ref.index_blocks import RESAMPLING
+from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d
+from torch_ref.modules import ASPP, DecoderStage, InvertedResidual
+
+
+class BatchNormPolicy(NamedTuple):
+    """What the encoder's batch norms do in training mode."""
+
+    batch_statistics: bool
+    train_affine: bool
+
+
+BN_POLICIES = {
+    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
+    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
+    "trained": BatchNormPolicy(batch_statistics=True, train_affine=True),
+}
+DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
+CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
+
+
+def scaled_width(channels, config):
+    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
+    return int(channels * config.width_mult)
+
+
+class Encoder(nn.Module):
+    """MobileNetV2's eight stages without their strides; stage 0 is the 3x3 stem.
+
+    pooled: for each stage, whether a 2x2 pooling follows it. widths: channels each stage ends with.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        rows = config.inverted_residual_setting
+        width = scaled_width(rows[0][1], config)
+        self.widths = [width]
+        self.pooled = [True]
+        stages = [ConvBNReLU(4, width, 3)]
+        stride, dilation = 2 * config.current_stride, config.rate
+        for expansion, _, out, repeats, halving, row_dilation in rows:
+            first_dilation = dilation * row_dilation
+            self.pooled.append(halving == 2 and stride < config.output_stride)
+            if stride < config.output_stride:
+                stride *= halving
+            else:  # the halving is replaced by dilation, in the stage's first block not yet
+                dilation *= halving
+            dilations = [first_dilation] + [dilation * row_dilation] * (repeats - 1)
+            blocks = []
+            for block_dilation in dilations:
+                blocks.append(InvertedResidual(width, scaled_width(out, config), expansion, block_dilation))
+                width = scaled_width(out, config)
+            stages.append(nn.Sequential(*blocks))
+            self.widths.append(width)
+        self.stages = nn.ModuleList(stages)
+        self.norms = BN_POLICIES[config.encoder_bn]
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(self.norms.train_affine)
+
+    def train(self, mode=True):
+        """Training mode, in which batch norm still uses running statistics unless the policy is `trained`."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(mode and self.norms.batch_statistics)
+        return self
+
+
+class Decoder(nn.Module):
+    """Seven stages from the deepest skip to full resolution."""
+
+    def __init__(self, in_channels, widths, upsamplers, conv_operator, kernel_size):
+        super().__init__()
+        stages = []
+        for out, upsample in zip(widths, upsamplers, strict=True):
+            stages.append(DecoderStage(in_channels, out, upsample, conv_operator, kernel_size))
+            in_channels = out
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x, skips, guides):
+        for stage, skip, guide in zip(self.stages, reversed(skips), reversed(guides), strict=True):
+            x = stage(x, skip, guide)
+        return x
+
+
+class IndexNet(nn.Module):
+    """(B, 4, H, W) normalised RGB and trimap, H and W multiples of 32 -> (B, 1, H, W) alpha, before clipping."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.encoder = Encoder(config)
+        skip_widths = self.encoder.widths[:-1]
+        pairs = [RESAMPLING[config.resampling if pooled else "none"] for pooled in self.encoder.pooled[:-1]]
+        self.pools = nn.ModuleList(pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True))
+        deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
+        self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
+                        if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
+        decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
+        self.decoder = Decoder(context_width, decoder_widths, [upsample() for _, upsample in reversed(pairs)],
+                               config.conv_operator, config.decoder_kernel_size)
+        self.prediction = nn.Sequential(
+            CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
+            conv2d(1, 1, config.decoder_kernel_size))
+        initialise(self)
+
+    def forward(self, x):
+        skips, guides = [], []
+        *pooled_stages, deepest_stage = self.encoder.stages
+        for stage, pool in zip(pooled_stages, self.pools, strict=True):
+            x, skip, guide = pool(stage(x))
+            skips.append(skip)
+            guides.append(guide)
+        x = self.context(deepest_stage(x))
+        x = self.decoder(x, skips, guides)
+        return self.prediction(x)
+
+
+def initialise(network):
+    """Convolutions ~ N(0, sqrt(2 / (kernel height * width * output channels))); batch norm starts as the identity."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = math.prod(module.kernel_size) * module.out_channels
+            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
