@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from matting.errors import UserError
 from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, unknown_region
@@ -21,7 +21,7 @@ def read_image(path):
 
     Raises UserError for a missing, damaged or partly transparent file.
     """
-    image = _open(path)
+    image = _load(path)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < 255:
@@ -36,7 +36,7 @@ def read_alpha(path):
 
     Raises UserError for a missing or damaged file and for a colour image.
     """
-    image = _open(path)
+    image = _load(path)
     if image.mode.startswith("I"):
         return _to_uint8(image)
     if image.mode in ("1", "L", "LA"):
@@ -59,6 +59,20 @@ def read_trimap(path):
         raise UserError(f"{path}: has no unknown pixel (128), so there is nothing to estimate; "
                         "mark the object's border as unknown")
     return trimap
+
+
+def read_header(path):
+    """(height, width, upright) of an image, decoding nothing; the size is the one after EXIF rotation.
+
+    upright: whether the pixels are stored the right way up, so that programs that ignore EXIF see the same picture.
+    Raises UserError for a missing file and for one that is no image.
+    """
+    with _open(path) as image:
+        # the base class's method: PNG's own decodes the whole image in search of a late EXIF chunk
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        width, height = image.size
+    height, width = (width, height) if orientation in range(5, 9) else (height, width)
+    return height, width, orientation not in range(2, 9)
 
 
 def check_same_size(path, array, reference_path, reference):
@@ -116,15 +130,22 @@ def by_stem(folder):
     return stems
 
 
+@contextmanager
 def _open(path):
+    """Yield Pillow's image, not decoded yet; what goes wrong inside the block becomes a UserError."""
     try:
-        image = Image.open(path)
-        image.load()
-        return ImageOps.exif_transpose(image)
+        with Image.open(path) as image:
+            yield image
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: cannot be read as an image ({error}); replace the file") from None
+
+
+def _load(path):
+    with _open(path) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def _to_uint8(image):
