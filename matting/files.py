@@ -77,8 +77,13 @@ def read_header(path):
 
 def check_same_size(path, array, reference_path, reference):
     """Raise UserError unless both (H, W, ...) arrays have the same height and width."""
-    if array.shape[:2] != reference.shape[:2]:
-        (height, width), (expected_height, expected_width) = array.shape[:2], reference.shape[:2]
+    check_equal_sizes(path, array.shape[:2], reference_path, reference.shape[:2])
+
+
+def check_equal_sizes(path, size, reference_path, reference_size):
+    """Raise UserError unless both files' (height, width) are equal."""
+    (height, width), (expected_height, expected_width) = size, reference_size
+    if (height, width) != (expected_height, expected_width):
         raise UserError(f"{path}: is {width}x{height}, but {reference_path} is {expected_width}x{expected_height} "
                         "(after EXIF rotation); they must be of one size")
 
