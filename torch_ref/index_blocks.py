@@ -1,11 +1,12 @@
 """Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4), and the pairs they are chosen in."""
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torch_ref.layers import ConvBNReLU, conv2d
+from torch_ref.layers import batch_norm, conv2d
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,16 @@ class IndexBlock(nn.Module):
         super().__init__()
         kind = INDEX_KINDS[kind](channels, expansion)
         window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
-        self.branches = nn.ModuleList(
-            nn.Sequential(
-                ConvBNReLU(channels, kind.hidden, stride=2, groups=kind.groups, **window),
-                conv2d(kind.hidden, kind.maps, 1, groups=kind.groups),
-            ) if nonlinear else
-            nn.Sequential(conv2d(channels, kind.maps, stride=2, groups=kind.groups, **window))
-            for _ in range(kind.branches)
-        )
+
+        def branch():
+            first_width = kind.hidden if nonlinear else kind.maps
+            layers = OrderedDict(conv=conv2d(channels, first_width, stride=2, groups=kind.groups, **window))
+            if nonlinear:
+                layers.update(bn=batch_norm(kind.hidden), relu=nn.ReLU6(),
+                              mix=conv2d(kind.hidden, kind.maps, 1, groups=kind.groups))
+            return nn.Sequential(layers)
+
+        self.branches = nn.ModuleList([branch() for _ in range(kind.branches)])
 
     def forward(self, x):
         # stacked behind the channels, so that channel 4c + 2 row + column holds a cell's (row, column) of map c

@@ -98,7 +98,7 @@ class IndexNet(nn.Module):
         self.encoder = Encoder(config)
         skip_widths = self.encoder.widths[:-1]
         pairs = [RESAMPLING[config.resampling if pooled else "none"] for pooled in self.encoder.pooled[:-1]]
-        self.pools = nn.ModuleList(pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True))
+        self.pools = nn.ModuleList([pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True)])
         deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
         self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
                         if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))

@@ -1,0 +1,1 @@
+"""The MindSpore networks, losses and data loaders."""

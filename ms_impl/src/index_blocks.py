@@ -1,0 +1,135 @@
+"""Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4), and the pairs they are chosen in."""
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from mindspore import nn, ops
+
+from ms_impl.src.layers import batch_norm, conv2d
+
+
+@dataclass(frozen=True)
+class IndexKind:
+    """What tells the three published index blocks apart, for C feature channels."""
+
+    branches: int  # convolutions that predict a 2x2 cell together
+    groups: int  # of those convolutions
+    maps: int  # channels each branch ends with
+    hidden: int  # channels of the nonlinear variant's hidden layer
+
+
+INDEX_KINDS = {
+    "holistic": lambda c, expansion: IndexKind(branches=1, groups=1, maps=4, hidden=2 * c),
+    "depthwise_o2o": lambda c, expansion: IndexKind(branches=4, groups=c, maps=c, hidden=c),
+    "depthwise_m2o": lambda c, expansion: IndexKind(branches=4, groups=1, maps=c, hidden=expansion * c),
+}
+
+
+class IndexBlock(nn.Cell):
+    """Predicts for every 2x2 cell where a feature's information lies.
+
+    (B, C, H, W) feature, H and W even -> encoder_index, decoder_index, both (B, M, H, W) in (0, 1) with M = C, or 1 for
+    holistic. The encoder index of a cell sums to 1.
+    """
+
+    def __init__(self, channels, kind, context, nonlinear, expansion):
+        super().__init__()
+        kind = INDEX_KINDS[kind](channels, expansion)
+        window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
+
+        def branch():
+            first_width = kind.hidden if nonlinear else kind.maps
+            layers = OrderedDict(conv=conv2d(channels, first_width, stride=2, groups=kind.groups, **window))
+            if nonlinear:
+                layers.update(bn=batch_norm(kind.hidden), relu=nn.ReLU6(),
+                              mix=conv2d(kind.hidden, kind.maps, 1, groups=kind.groups))
+            return nn.SequentialCell(layers)
+
+        self.branches = nn.CellList([branch() for _ in range(kind.branches)])
+
+    def construct(self, x):
+        branches = ()
+        for branch in self.branches:
+            branches += (branch(x),)
+        # stacked behind the channels, so that channel 4c + 2 row + column holds a cell's (row, column) of map c
+        cells = ops.stack(branches, 2)
+        batch, _, _, rows, columns = cells.shape
+        gates = ops.sigmoid(cells.reshape(batch, -1, 4, rows, columns))
+        exponentials = ops.exp(gates)  # softmax without its shift: gates lie in (0, 1)
+        shares = exponentials / exponentials.sum(2, keepdims=True)
+        return pixel_shuffle(shares), pixel_shuffle(gates)
+
+
+def pixel_shuffle(cells):
+    """(B, M, 4, h, w), place 2 row + column of each 2x2 cell -> (B, M, 2h, 2w)."""
+    batch, maps, _, rows, columns = cells.shape
+    cells = cells.reshape(batch, maps, 2, 2, rows, columns).transpose(0, 1, 4, 2, 5, 3)
+    return cells.reshape(batch, maps, 2 * rows, 2 * columns)
+
+
+class IndexedPool(nn.Cell):
+    """Indexed 2x2 pooling: each cell's sum, weighted by the encoder index.
+
+    (B, C, H, W) -> pooled (B, C, H/2, W/2), skip (B, C, H, W), guide for IndexedUpsample.
+    """
+
+    def __init__(self, channels, config):
+        super().__init__()
+        self.index = IndexBlock(channels, config.index_kind, config.use_context, config.use_nonlinear,
+                                config.index_expansion)
+
+    def construct(self, x):
+        encoder_index, decoder_index = self.index(x)
+        skip = encoder_index * x
+        return 4 * ops.avg_pool2d(skip, 2, 2), skip, decoder_index
+
+
+class IndexedUpsample(nn.Cell):
+    """(B, C, H/2, W/2), decoder index (B, C or 1, H, W) -> (B, C, H, W): nearest upsampling times the index."""
+
+    def construct(self, x, guide):
+        batch, channels, rows, columns = x.shape
+        cells = guide.reshape(batch, -1, rows, 2, columns, 2)  # a broadcast over 2x2 cells is a nearest upsampling
+        return (cells * x.reshape(batch, channels, rows, 1, columns, 1)).reshape(batch, channels, 2 * rows, 2 * columns)
+
+
+class MaxPool(nn.Cell):
+    """2x2 max pooling that remembers where each maximum lay."""
+
+    def __init__(self, channels, config):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, 2, pad_mode="pad", return_indices=True)
+
+    def construct(self, x):
+        pooled, places = self.pool(x)
+        return pooled, x, places
+
+
+class MaxUnpool(nn.Cell):
+    """Puts each value back where its maximum lay, zero elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.unpool = nn.MaxUnpool2d(2, 2)
+
+    def construct(self, x, guide):
+        return self.unpool(x, guide)
+
+
+class Keep(nn.Cell):
+    """No pooling after this stage."""
+
+    def __init__(self, channels, config):
+        super().__init__()
+
+    def construct(self, x):
+        return x, x, None
+
+
+class KeepSize(nn.Cell):
+    """No upsampling before this stage."""
+
+    def construct(self, x, guide):
+        return x
+
+
+RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool), "none": (Keep, KeepSize)}

@@ -1,0 +1,49 @@
+"""The convolutions that everything is built from; none has a bias, batch norm follows nearly all."""
+from mindspore import nn, ops
+
+
+def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1):
+    """A convolution without bias; by default zero-padded so that stride 1 keeps height and width."""
+    if padding is None:
+        padding = dilation * (kernel_size - 1) // 2
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, pad_mode="pad", padding=padding,
+                     dilation=dilation, group=groups, has_bias=False)
+
+
+def batch_norm(channels):
+    """Batch norm over (B, H, W); a new statistic counts a tenth (MindSpore's momentum weighs the old one)."""
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+
+
+class ConvBN(nn.Cell):
+    """Convolution, batch norm: (B, in, H, W) -> (B, out, H / stride, W / stride)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1):
+        super().__init__()
+        self.conv = conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        self.bn = batch_norm(out_channels)
+
+    def construct(self, x):
+        return self.bn(self.conv(x))
+
+
+class ConvBNReLU(ConvBN):
+    """Convolution, batch norm, ReLU6: (B, in, H, W) -> (B, out, H / stride, W / stride)."""
+
+    def construct(self, x):
+        return ops.relu6(self.bn(self.conv(x)))
+
+
+class SeparableConvBNReLU(nn.Cell):
+    """Depthwise then pointwise convolution, each with batch norm and ReLU6: (B, in, H, W) -> (B, out, H, W)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, dilation=1):
+        super().__init__()
+        self.depthwise = ConvBNReLU(in_channels, in_channels, kernel_size, dilation=dilation, groups=in_channels)
+        self.pointwise = ConvBNReLU(in_channels, out_channels, 1)
+
+    def construct(self, x):
+        return self.pointwise(self.depthwise(x))
+
+
+CONV_OPERATORS = {"std_conv": ConvBNReLU, "dep_sep_conv": SeparableConvBNReLU}

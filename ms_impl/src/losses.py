@@ -1,0 +1,29 @@
+"""The matting loss: alpha and composition error over the unknown region (Xu et al. 2017; Lu et al. 2019)."""
+from mindspore import nn, ops
+
+EPSILON = 1e-12  # keeps the root differentiable at zero
+
+
+def masked_error(difference, unknown):
+    """Mean of sqrt(d^2 + epsilon) over the unknown region, summed over channels, averaged over the batch.
+
+    difference: (B, C, H, W). unknown: (B, 1, H, W) of 0 and 1, at least one 1 in each sample. Returns a scalar.
+    """
+    error = ops.sqrt((difference * unknown) ** 2 + EPSILON)
+    per_sample = error.sum((1, 2, 3)) / unknown.sum((1, 2, 3))
+    return per_sample.mean()
+
+
+class MattingLoss(nn.Cell):
+    """alpha_weight * alpha error + (1 - alpha_weight) * composition error."""
+
+    def __init__(self, alpha_weight):
+        super().__init__()
+        self.alpha_weight = alpha_weight
+
+    def construct(self, prediction, alpha, foreground, background, composite, unknown):
+        """Predicted and true alpha, unknown (B, 1, H, W); three colours (B, 3, H, W); all in [0, 1] -> scalar."""
+        recomposed = prediction * foreground + (1 - prediction) * background
+        alpha_error = masked_error(prediction - alpha, unknown)
+        composition_error = masked_error(recomposed - composite, unknown)
+        return self.alpha_weight * alpha_error + (1 - self.alpha_weight) * composition_error

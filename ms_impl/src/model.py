@@ -1,0 +1,123 @@
+"""IndexNet Matting (Lu et al. 2019): MobileNetV2 encoder, index-guided pooling, symmetric decoder."""
+import math
+from typing import NamedTuple
+
+from mindspore import nn
+from mindspore.common.initializer import Normal, initializer
+
+from ms_impl.src.index_blocks import RESAMPLING
+from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, conv2d
+from ms_impl.src.modules import ASPP, DecoderStage, InvertedResidual
+
+
+class BatchNormPolicy(NamedTuple):
+    """What the encoder's batch norms do in training mode."""
+
+    batch_statistics: bool | None  # None: in training mode
+    train_affine: bool
+
+
+BN_POLICIES = {
+    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
+    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
+    "trained": BatchNormPolicy(batch_statistics=None, train_affine=True),
+}
+DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
+CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
+
+
+def scaled_width(channels, config):
+    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
+    return int(channels * config.width_mult)
+
+
+class Encoder(nn.Cell):
+    """MobileNetV2's eight stages without their strides; stage 0 is the 3x3 stem.
+
+    pooled: for each stage, whether a 2x2 pooling follows it. widths: channels each stage ends with.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        rows = config.inverted_residual_setting
+        width = scaled_width(rows[0][1], config)
+        self.widths = [width]
+        self.pooled = [True]
+        stages = [ConvBNReLU(4, width, 3)]
+        stride, dilation = 2 * config.current_stride, config.rate
+        for expansion, _, out, repeats, halving, row_dilation in rows:
+            first_dilation = dilation * row_dilation
+            self.pooled.append(halving == 2 and stride < config.output_stride)
+            if stride < config.output_stride:
+                stride *= halving
+            else:  # the halving is replaced by dilation, in the stage's first block not yet
+                dilation *= halving
+            dilations = [first_dilation] + [dilation * row_dilation] * (repeats - 1)
+            blocks = []
+            for block_dilation in dilations:
+                blocks.append(InvertedResidual(width, scaled_width(out, config), expansion, block_dilation))
+                width = scaled_width(out, config)
+            stages.append(nn.SequentialCell(*blocks))
+            self.widths.append(width)
+        self.stages = nn.CellList(stages)
+        norms = BN_POLICIES[config.encoder_bn]
+        for _, cell in self.cells_and_names():
+            if isinstance(cell, nn.BatchNorm2d):
+                cell.use_batch_statistics = norms.batch_statistics  # survives set_train(True)
+                cell.gamma.requires_grad = cell.beta.requires_grad = norms.train_affine
+
+
+class Decoder(nn.Cell):
+    """Seven stages from the deepest skip to full resolution."""
+
+    def __init__(self, in_channels, widths, upsamplers, conv_operator, kernel_size):
+        super().__init__()
+        stages = []
+        for out, upsample in zip(widths, upsamplers, strict=True):
+            stages.append(DecoderStage(in_channels, out, upsample, conv_operator, kernel_size))
+            in_channels = out
+        self.stages = nn.CellList(stages)
+
+    def construct(self, x, skips, guides):
+        for stage, skip, guide in zip(self.stages, skips[::-1], guides[::-1]):  # noqa: B905, graph mode has no strict
+            x = stage(x, skip, guide)
+        return x
+
+
+class IndexNet(nn.Cell):
+    """(B, 4, H, W) normalised RGB and trimap, H and W multiples of 32 -> (B, 1, H, W) alpha, before clipping."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.encoder = Encoder(config)
+        skip_widths = self.encoder.widths[:-1]
+        pairs = [RESAMPLING[config.resampling if pooled else "none"] for pooled in self.encoder.pooled[:-1]]
+        self.pools = nn.CellList([pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True)])
+        deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
+        self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
+                        if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
+        decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
+        self.decoder = Decoder(context_width, decoder_widths, [upsample() for _, upsample in reversed(pairs)],
+                               config.conv_operator, config.decoder_kernel_size)
+        self.prediction = nn.SequentialCell(
+            CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
+            conv2d(1, 1, config.decoder_kernel_size))
+        initialise(self)
+
+    def construct(self, x):
+        skips, guides = (), ()
+        for stage, pool in zip(self.encoder.stages[:-1], self.pools):  # noqa: B905, graph mode has no strict
+            x, skip, guide = pool(stage(x))
+            skips += (skip,)
+            guides += (guide,)
+        x = self.context(self.encoder.stages[-1](x))
+        x = self.decoder(x, skips, guides)
+        return self.prediction(x)
+
+
+def initialise(network):
+    """Convolutions ~ N(0, sqrt(2 / (kernel height * width * output channels))); batch norm starts as the identity."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.Conv2d):
+            fan_out = math.prod(cell.kernel_size) * cell.out_channels
+            cell.weight.set_data(initializer(Normal(math.sqrt(2 / fan_out)), cell.weight.shape))

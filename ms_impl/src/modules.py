@@ -1,0 +1,86 @@
+"""The blocks between the index blocks: inverted residuals, spatial pyramid, decoder stage."""
+from mindspore import nn, ops
+
+from ms_impl.src.layers import CONV_OPERATORS, ConvBN, ConvBNReLU, SeparableConvBNReLU
+
+
+class InvertedResidual(nn.Cell):
+    """MobileNetV2's block (Sandler et al. 2018), zero-padding its input instead of its expanded features.
+
+    The border the depthwise convolution sees is therefore ReLU6(BN(0)), as the official release trains it.
+    """
+
+    def __init__(self, in_channels, out_channels, expansion, dilation=1):
+        super().__init__()
+        hidden = expansion * in_channels
+        self.padding = dilation
+        self.residual = in_channels == out_channels
+        self.expand = ConvBNReLU(in_channels, hidden, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvBNReLU(hidden, hidden, 3, padding=0, dilation=dilation, groups=hidden)
+        self.project = ConvBN(hidden, out_channels, 1)
+
+    def construct(self, x):
+        padded = zero_pad(x, self.padding)
+        out = self.project(self.depthwise(self.expand(padded)))
+        return x + out if self.residual else out
+
+
+def zero_pad(x, width):
+    """(B, C, H, W) -> (B, C, H + 2 width, W + 2 width); concatenation is ten times faster than ops.pad on CPU."""
+    rows = ops.zeros_like(x[:, :, :1])
+    for _ in range(width):
+        x = ops.concat((rows, x, rows), 2)
+    columns = ops.zeros_like(x[:, :, :, :1])
+    for _ in range(width):
+        x = ops.concat((columns, x, columns), 3)
+    return x
+
+
+class GlobalContext(nn.Cell):
+    """(B, in, H, W) -> (B, out, H, W): the image's mean feature, projected, at every pixel."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.project = ConvBNReLU(in_channels, out_channels, 1)
+
+    def construct(self, x):
+        mean = self.project(x.mean((2, 3), keep_dims=True))
+        return mean.broadcast_to((-1, -1) + x.shape[2:])
+
+
+class ASPP(nn.Cell):
+    """Atrous spatial pyramid pooling (Chen et al. 2017): (B, in, H, W) -> (B, out, H, W).
+
+    One 1x1 branch, three dilated separable 3x3 branches and the global mean, merged by a 1x1 convolution.
+    """
+
+    DILATIONS = {32: (2, 4, 8), 16: (6, 12, 18), 8: (12, 24, 36)}
+
+    def __init__(self, in_channels, out_channels, branch_channels, output_stride):
+        super().__init__()
+        self.branches = nn.CellList([
+            ConvBNReLU(in_channels, branch_channels, 1),
+            *(SeparableConvBNReLU(in_channels, branch_channels, 3, dilation)
+              for dilation in self.DILATIONS[output_stride]),
+            GlobalContext(in_channels, branch_channels),
+        ])
+        self.project = ConvBNReLU(5 * branch_channels, out_channels, 1)
+        self.dropout = nn.Dropout(p=0.5)
+
+    def construct(self, x):
+        branches = ()
+        for branch in self.branches:
+            branches += (branch(x),)
+        return self.dropout(self.project(ops.concat(branches, 1)))
+
+
+class DecoderStage(nn.Cell):
+    """Upsample (where the encoder pooled), join the skip, fuse: (B, C, h, w), skip (B, C, H, W) -> (B, out, H, W)."""
+
+    def __init__(self, in_channels, out_channels, upsample, conv_operator, kernel_size):
+        super().__init__()
+        self.upsample = upsample
+        self.fuse = CONV_OPERATORS[conv_operator](2 * in_channels, out_channels, kernel_size)
+
+    def construct(self, x, skip, guide):
+        return self.fuse(ops.concat((self.upsample(x, guide), skip), 1))

@@ -1,0 +1,100 @@
+"""What every MindSpore program needs: the device, weights in and out, and a network as a plain function."""
+import logging
+import os
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import nn
+
+from matting.errors import UserError
+from matting.files import atomic_path
+from matting.names import from_mindspore
+from matting.weights import encoder_weights, house_weights
+from ms_impl import ISA_VARIABLE, onednn_capped
+from ms_impl.src.model import IndexNet
+
+log = logging.getLogger(__name__)
+
+
+def set_device(config):
+    """Choose graph mode and the configured device; raises UserError where the device is not there."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    if config.device_target == "CPU":
+        if onednn_capped:
+            log.info("%s=%s set: this processor's AVX-512 convolutions are slow in MindSpore",
+                     ISA_VARIABLE, os.environ[ISA_VARIABLE])
+        ms.set_device("CPU")
+        return
+    logging.disable(logging.CRITICAL)  # a missing device makes MindSpore list every library it looked for
+    try:
+        ms.set_device(config.device_target, config.device_id)
+        ms.ops.zeros(1).asnumpy()  # the first operation is what finds the device
+    except (RuntimeError, ValueError):
+        raise UserError(f"no usable {config.device_target} device {config.device_id} here; run with "
+                        "--device_target CPU, or with DEVICE_TARGET=CPU before a script") from None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def weight_shapes(cell):
+    """A cell's parameters and running statistics -> {house name: shape}."""
+    return {from_mindspore(parameter.name): parameter.shape for parameter in cell.get_parameters()}
+
+
+def get_weights(cell):
+    """A cell's parameters and running statistics -> {house name: array}."""
+    return {from_mindspore(parameter.name): parameter.asnumpy() for parameter in cell.get_parameters()}
+
+
+def set_weights(cell, weights):
+    """Put {house name: array} into the cell's parameters, every one of them."""
+    for parameter in cell.get_parameters():
+        parameter.set_data(ms.Tensor(weights[from_mindspore(parameter.name)]))
+
+
+def load_encoder(network, path, repeats):
+    """ImageNet MobileNetV2 from a .ckpt or .pth into the network's encoder, strictly by name."""
+    set_weights(network.encoder, encoder_weights(path, weight_shapes(network.encoder), repeats))
+
+
+def load_checkpoint(network, path):
+    """A whole network's weights, in house or official naming, strictly by name."""
+    set_weights(network, house_weights(path, weight_shapes(network)))
+
+
+def save_checkpoint(network, path):
+    """Write the network's weights as a MindSpore .ckpt, atomically."""
+    parameters = [{"name": parameter.name, "data": parameter} for parameter in network.get_parameters()]
+    with atomic_path(path) as temporary:
+        ms.save_checkpoint(parameters, str(temporary))
+
+
+def load_predictor(config):
+    """The network of config.ckpt_url, a checkpoint or a .mindir, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    path = Path(config.ckpt_url)
+    if path.suffix == ".mindir":
+        network = load_mindir(path)
+    else:
+        network = IndexNet(config.network)
+        load_checkpoint(network, path)
+    return predictor(network)
+
+
+def load_mindir(path):
+    """An exported graph, ready to call; raises UserError where it cannot be read."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; write one with python export.py --ckpt_url CHECKPOINT")
+    try:
+        return nn.GraphCell(ms.load(str(path)))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: is not a MINDIR file ({str(error).splitlines()[0]})") from None
+
+
+def predictor(network):
+    """A network as a function from arrays to arrays, in evaluation mode."""
+    network.set_train(False)
+
+    def predict(batch):
+        return network(ms.Tensor(batch)).asnumpy()
+
+    return predict

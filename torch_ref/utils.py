@@ -1,0 +1,63 @@
+"""What every program of the reference needs: weights in and out, and a network as a plain function."""
+import torch
+
+from matting.files import atomic_path
+from matting.weights import encoder_weights, house_weights
+from torch_ref.model import IndexNet
+
+
+def weight_shapes(module):
+    """A module's parameters and running statistics -> {house name: shape}; batch counters left out."""
+    return {name: tuple(value.shape) for name, value in _floats(module).items()}
+
+
+def get_weights(module):
+    """A module's parameters and running statistics -> {house name: array}."""
+    return {name: value.detach().numpy().copy() for name, value in _floats(module).items()}
+
+
+def set_weights(module, weights):
+    """Put {house name: array} into the module's parameters and statistics, every one of them."""
+    with torch.no_grad():
+        for name, value in _floats(module).items():
+            value.copy_(torch.from_numpy(weights[name]))
+
+
+def load_encoder(network, path, repeats):
+    """ImageNet MobileNetV2 from a .ckpt or .pth into the network's encoder, strictly by name."""
+    shapes = {f"encoder.{name}": shape for name, shape in weight_shapes(network.encoder).items()}
+    weights = encoder_weights(path, shapes, repeats)
+    set_weights(network.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()})
+
+
+def load_checkpoint(network, path):
+    """A whole network's weights, in house or official naming, strictly by name."""
+    set_weights(network, house_weights(path, weight_shapes(network)))
+
+
+def save_checkpoint(network, path):
+    """Write the network's weights as a PyTorch .pth, atomically."""
+    with atomic_path(path) as temporary:
+        torch.save(network.state_dict(), temporary)
+
+
+def load_predictor(config):
+    """The network of config.ckpt_url as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    network = IndexNet(config.network)
+    load_checkpoint(network, config.ckpt_url)
+    return predictor(network)
+
+
+def predictor(network):
+    """A network as a function from arrays to arrays, in evaluation mode."""
+    network.eval()
+
+    def predict(batch):
+        with torch.inference_mode():
+            return network(torch.from_numpy(batch)).numpy()
+
+    return predict
+
+
+def _floats(module):
+    return {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
