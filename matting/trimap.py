@@ -3,6 +3,8 @@ import cv2
 import numpy as np
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
+FAR = 255  # the distance where no partly transparent pixel is nearer
+ROUNDING = 1e-3  # above float32 noise in a distance, below what separates whole distances from their neighbours
 
 
 def unknown_region(trimap):
@@ -13,15 +15,30 @@ def unknown_region(trimap):
 def make_trimap(alpha, radius):
     """Trimap of a matte: unknown is everything within `radius` of a partly transparent pixel.
 
-    alpha: (H, W) uint8, 0..255. radius: Euclidean, in pixels.
+    alpha: (H, W) uint8, 0..255. radius: Euclidean, in whole pixels, under 255.
     Returns (H, W) uint8 in {0, 128, 255}; 255 where alpha is 255 and not unknown.
     """
+    return trimap_within(alpha, distance_to_soft(alpha), radius)
+
+
+def distance_to_soft(alpha):
+    """(H, W) uint8 matte -> (H, W) uint8, Euclidean distance to the nearest partly transparent pixel.
+
+    Rounded up, which keeps every comparison with a whole radius; FAR where it is greater or there is none.
+    """
     soft = (alpha > 0) & (alpha < 255)
+    if not soft.any():
+        return np.full_like(alpha, FAR)
+    # cv2 measures the distance to the nearest zero. With one thread it takes another route than with several, which
+    # gives 5.0000005 for 5: held by test_trimaps_do_not_depend_on_threads.
+    distance = cv2.distanceTransform((~soft).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.ceil(np.minimum(distance, FAR) - ROUNDING).astype(np.uint8)
+
+
+def trimap_within(alpha, distance, radius):
+    """As make_trimap, from what distance_to_soft measured; any part of both arrays gives that part of the trimap."""
     trimap = np.where(alpha == 255, FOREGROUND, BACKGROUND).astype(np.uint8)
-    if soft.any():
-        # cv2 measures the distance to the nearest zero; the precise mask matches SciPy's exact transform
-        distance = cv2.distanceTransform((~soft).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        trimap[distance <= radius] = UNKNOWN
+    trimap[distance <= radius] = UNKNOWN
     return trimap
 
 
