@@ -16,6 +16,7 @@ DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
 RESOLVED_NAME = "config.yaml"  # the effective configuration, written beside the checkpoints
 
 CHOICES = {
+    "composition": ("offline", "online"),
     "resampling": ("indexed", "max"),
     "index_kind": ("holistic", "depthwise_o2o", "depthwise_m2o"),
     "conv_operator": ("std_conv", "dep_sep_conv"),
@@ -60,6 +61,9 @@ class Config(NetworkConfig):
     val_list: str
     num_bgs_train: int
     num_bgs_val: int
+    composition: str
+    cache_dir: str
+    skip_bad_samples: bool
     num_workers: int
     seed: int
     input_size: int
@@ -100,6 +104,11 @@ class Config(NetworkConfig):
         if self.input_size % 32:
             raise UserError(f"input_size {self.input_size} is not a multiple of 32; "
                             f"{-(-self.input_size // 32) * 32} is the next one")
+        if self.seed < 0:
+            raise UserError(f"seed {self.seed} must be 0 or more")
+        if not self.scales or min(self.scales) <= 0 or min(self.scales) > 1:
+            raise UserError(f"scales {self.scales} need an entry of at most 1, so that a crop fits every image, "
+                            "and all of them greater than 0")
         if not 0 <= self.alpha_loss_weight <= 1:
             raise UserError(f"alpha_loss_weight {self.alpha_loss_weight} must lie in [0, 1]")
         lengths = {"img_size": 2, "img_mean": 4, "img_std": 4, "inverted_residual_setting": 7}
