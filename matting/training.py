@@ -1,0 +1,217 @@
+"""The training loop of both frameworks and every network: steps, checkpoints, validation, stops that lose nothing."""
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from matting.checkpoints import Checkpoints
+from matting.composition import composite
+from matting.config import save_config
+from matting.errors import UserError
+from matting.progress import Progress
+
+log = logging.getLogger(__name__)
+
+STDERR = 2
+CRITERION = "sad"  # the validation mean by which the best checkpoint is chosen
+
+
+@dataclass(frozen=True)
+class TrainingStage:
+    """A row of a network's training plan; IndexNet's plan has one."""
+
+    name: str  # checkpoints are NAME-EPOCH_STEP
+    trains: Mapping  # top-level attribute of the network -> its share of the learning rate; the rest stays as it is
+    loss: Any  # the framework's loss
+    optimiser: Callable  # [(parameters, share of the learning rate)] -> the framework's optimiser
+    schedule: Callable  # (config, steps per epoch) -> the learning rate at every step
+
+
+class Learner(Protocol):
+    """What the loop asks of a framework: a network with a stage's loss and optimiser."""
+
+    suffix: str  # of its weight files
+
+    def step(self, batch, learning_rate):
+        """One optimiser step on {name: (B, C, H, W) float32} -> the loss before it, a float."""
+
+    def predict(self, image):
+        """(1, 4, H, W) normalised RGB and trimap -> (1, 1, H, W) alpha, in evaluation mode."""
+
+    def save(self, path):
+        """Write the network's weights."""
+
+    def load(self, path):
+        """Read what `save` wrote."""
+
+    def state(self):
+        """{name: array}: all else that the next step depends on."""
+
+    def restore(self, state):
+        """Take back what `state` gave."""
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and what was learned is saved."""
+
+
+class StopSignal:
+    """Within this context SIGINT and SIGTERM are noted instead of obeyed; a second SIGINT interrupts at once."""
+
+    number = None
+
+    def __enter__(self):
+        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        self.number = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.write(STDERR, b"\nfinishing this step, then saving; Ctrl-C again stops at once\n")  # logging may be mid-line
+
+    def check(self):
+        """Raise Stopped once a signal has come."""
+        if self.number:
+            raise Stopped
+
+
+class Trainer:
+    """One stage's training, from its start or from the last good checkpoint in config.logs_dir.
+
+    batches(step): iterable over the batches after `step` steps, at least to the end of training.
+    validate(predict): {metric: mean over the validation set}; not called where config.val_every is 0.
+    """
+
+    def __init__(self, stage, learner, batches, steps_per_epoch, validate, config):
+        self.stage = stage
+        self.learner = learner
+        self.batches = batches
+        self.steps_per_epoch = steps_per_epoch
+        self.validate = validate
+        self.config = config
+        self.rates = stage.schedule(config, steps_per_epoch)[:config.max_steps or None]
+        self.checkpoints = Checkpoints(config.logs_dir, stage.name, learner.suffix, config.keep_checkpoint_max)
+        self.stop = StopSignal()
+
+    def run(self):
+        """Train to the last step.
+
+        Raises SystemExit(128 + signal) after SIGINT or SIGTERM, with the last step saved, and UserError where training
+        cannot go on: logs_dir unusable or taken, a loss that is not finite, a full disk, a bad sample.
+        """
+        start = self._start()
+        total = len(self.rates)
+        log.info("training %s: %d epochs of %d steps, from step %d to %d, into %s", self.stage.name, self.config.epochs,
+                 self.steps_per_epoch, start, total, self.config.logs_dir)
+        self.progress = Progress(self.config.logs_dir, start, total, self.steps_per_epoch, self.config.batch_size,
+                                 self.config.log_every)
+        with self.stop, self.progress, logging_redirect_tqdm():
+            try:
+                self._validate_if_due(start)
+                self._take_steps(start)
+            except Stopped:
+                log.info("stopped by %s; the same command with --resume True continues",
+                         signal.Signals(self.stop.number).name)
+                raise SystemExit(128 + self.stop.number) from None
+        log.info("training %s is complete: %s", self.stage.name, self.checkpoints.paths()[-1])
+
+    def _start(self):
+        """Prepare logs_dir and the learner -> steps already done."""
+        folder = Path(self.config.logs_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f"logs_dir {folder}: is not a folder; choose another") from None
+        paths = self.checkpoints.paths()
+        if paths and not self.config.resume:
+            raise UserError(f"{folder}: holds the checkpoint {paths[-1].name}; continue with --resume True, "
+                            "or start anew in another logs_dir")
+        start = self.checkpoints.restore(self.learner, self._settings())
+        self.checkpoints.remove_partial()
+        save_config(self.config, folder)
+        return start
+
+    def _settings(self):
+        """What a run must share with the one it continues."""
+        return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.config.batch_size, "seed": self.config.seed,
+                "encoder_bn": self.config.encoder_bn}
+
+    def _take_steps(self, start):
+        batches = iter(self.batches(start))
+        for step, rate in enumerate(self.rates[start:].tolist(), start + 1):
+            began = time.perf_counter()
+            batch = self._next(batches, step - 1)
+            ready = time.perf_counter()
+            loss = self.learner.step(batch, rate)
+            if not math.isfinite(loss):
+                raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
+                                "a smaller --learning_rate may help")
+            rates = {name: rate * share for name, share in self.stage.trains.items()}
+            self.progress.step(step, loss, rates, ready - began, time.perf_counter() - ready)
+
+            ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
+            if ends_epoch or self.stop.number:
+                self._save(step)
+            self.stop.check()
+            if ends_epoch:
+                self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
+                self._validate_if_due(step)
+
+    def _next(self, batches, step):
+        try:
+            return next(batches)
+        except UserError:  # a bad sample
+            if step:
+                self._save(step)
+            raise
+
+    def _save(self, step):
+        path = self.checkpoints.save(self.learner, step, self.steps_per_epoch, self._settings())
+        log.info("saved %s", path)
+
+    def _validate_if_due(self, step):
+        """Validate what was saved after `step` steps, once, every val_every epochs and at the end."""
+        epoch, inside = divmod(step, self.steps_per_epoch)
+        last = step == len(self.rates)
+        validations = self.progress.journal.validations
+        every = self.config.val_every
+        due = every and step and (last or (inside == 0 and epoch % every == 0))
+        if not due or any(record["step"] == step for record in validations):
+            return
+        means = self.validate(self._predict_until_stopped)
+        best = min((record["validation"][CRITERION] for record in validations), default=math.inf)
+        log.info("validation after step %d: %s", step, ", ".join(f"{name} {mean:.4f}" for name, mean in means.items()))
+        if means[CRITERION] < best:
+            path = self.checkpoints.paths()[-1]
+            self.checkpoints.keep_best(path)
+            log.info("best so far: %s, %s %.4f, kept as %s", path.name, CRITERION, means[CRITERION],
+                     self.checkpoints.best_path.name)
+        self.progress.validation(step, means)
+
+    def _predict_until_stopped(self, image):
+        self.stop.check()
+        return self.learner.predict(image)
+
+
+def first_sample_pictures(batch, predict, config):
+    """A batch's first sample and its prediction -> {name: (H, W) or (H, W, 3), about [0, 1]} for TensorBoard."""
+    first = {name: column[0].transpose(1, 2, 0) for name, column in batch.items()}
+    predicted = predict(batch["image"][:1])[0, 0].clip(0, 1)
+    return {
+        "input": first["composite"],
+        "trimap": first["image"][:, :, 3] * config.img_std[3] + config.img_mean[3],
+        "predicted_alpha": predicted,
+        "true_alpha": first["alpha"][:, :, 0],
+        "composite_with_predicted_alpha": composite(first["foreground"], first["background"], predicted),
+    }

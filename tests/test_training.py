@@ -1,0 +1,383 @@
+import errno
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+from tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
+
+from matting.config import RESOLVED_NAME, config_parser, load_config
+from matting.errors import UserError
+from matting.training import StopSignal, Trainer, first_sample_pictures
+
+PROGRAM = Path(__file__).with_name("tiny_training.py")
+ROOT = PROGRAM.parent.parent
+LAST_STEP = 4 * STEPS_PER_EPOCH
+
+
+def make_config(folder, *flags):
+    return load_config(config_parser(""), [*FLAGS, "--logs_dir", str(folder), *flags])[0]
+
+
+def train(folder, *flags, learner=None, batches=batches, validate=validate):
+    """Run the tiny training in this process -> its learner."""
+    learner = learner or LinearLearner()
+    Trainer(STAGE, learner, batches, STEPS_PER_EPOCH, validate, make_config(folder, *flags)).run()
+    return learner
+
+
+def start_program(folder, *flags):
+    """Start the tiny training as a program of its own, slow enough to be caught in the act."""
+    command = [sys.executable, str(PROGRAM), *FLAGS, "--logs_dir", str(folder), "--pause", "0.03", *flags]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def wait_for_step(folder, step):
+    deadline = time.monotonic() + 30
+    while not any(record["step"] >= step for record in journal(folder)):
+        assert time.monotonic() < deadline, "the program never came to this step"
+        time.sleep(0.005)
+
+
+def journal(folder):
+    path = folder / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def losses(folder):
+    return [(record["step"], record["loss"]) for record in journal(folder) if "loss" in record]
+
+
+def validations(folder):
+    return [(record["step"], record["validation"]["sad"]) for record in journal(folder) if "validation" in record]
+
+
+def checkpoint_names(folder):
+    return sorted(path.name for path in folder.glob("tiny-*.bin"))
+
+
+def assert_equal_runs(folder, expected_folder):
+    """Same losses, validations, weights and optimiser state, bit for bit."""
+    assert losses(folder) == losses(expected_folder)
+    assert validations(folder) == validations(expected_folder)
+    for name in ("tiny-4_5.bin", "best.bin"):
+        assert (folder / name).read_bytes() == (expected_folder / name).read_bytes()
+    with np.load(folder / "tiny-4_5.resume.npz") as state, np.load(expected_folder / "tiny-4_5.resume.npz") as expected:
+        np.testing.assert_array_equal(state["momentum"], expected["momentum"])
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(folder)
+    return folder
+
+
+def test_training_learns_the_regression(uninterrupted):
+    (_, first), *_, (last_step, last) = losses(uninterrupted)
+    assert last_step == LAST_STEP
+    assert last < first / 20
+
+
+@pytest.mark.parametrize("step", [3, 8, 16])
+def test_a_run_killed_at_any_step_and_resumed_equals_the_uninterrupted_one(step, tmp_path, uninterrupted):
+    program = start_program(tmp_path)
+    wait_for_step(tmp_path, step)
+    program.kill()
+    program.communicate()
+    assert len(losses(tmp_path)) < LAST_STEP
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_equality_of_runs_notices_another_seed(tmp_path, uninterrupted):
+    train(tmp_path, batches=lambda step: batches(step + 1))
+    with pytest.raises(AssertionError):
+        assert_equal_runs(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_mid_epoch_saves_that_step_and_says_how_to_continue(number, status, tmp_path, uninterrupted):
+    program = start_program(tmp_path)
+    wait_for_step(tmp_path, 7)
+    program.send_signal(number)
+    output, _ = program.communicate(timeout=30)
+    assert program.returncode == status
+    last_step, _ = losses(tmp_path)[-1]
+    assert checkpoint_names(tmp_path)[-1] == f"tiny-{(last_step - 1) // 5 + 1}_{(last_step - 1) % 5 + 1}.bin"
+    assert f"stopped by {number.name}; the same command with --resume True continues" in output.splitlines()[-1]
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_a_second_interrupt_stops_at_once():
+    with pytest.raises(KeyboardInterrupt), StopSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.number == signal.SIGINT
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_signals_are_obeyed_again_after_training(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    train(tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_validation_that_was_killed_is_made_up_for(tmp_path, uninterrupted):
+    class Killed(BaseException):
+        pass
+
+    def killed_validation(predict):
+        if len(checkpoint_names(tmp_path)) == 2:
+            raise Killed
+        return validate(predict)
+
+    with pytest.raises(Killed):
+        train(tmp_path, validate=killed_validation)
+    assert [step for step, _ in validations(tmp_path)] == [5]
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_a_signal_during_validation_is_answered_before_its_end(tmp_path):
+    def long_validation(predict):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            predict(np.ones((1, 4, 1, 1)))
+
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, validate=long_validation)
+    assert stop.value.code == 143
+    assert checkpoint_names(tmp_path) == ["tiny-1_5.bin"]
+
+
+def test_validation_follows_val_every_and_the_last_step(tmp_path):
+    train(tmp_path, "--val_every", "3")
+    assert [step for step, _ in validations(tmp_path)] == [15, 20]
+
+
+def test_val_every_0_never_validates(tmp_path):
+    train(tmp_path, "--val_every", "0", validate=None)
+    assert validations(tmp_path) == []
+
+
+def test_best_checkpoint_is_the_one_of_the_lowest_sad_also_after_a_resume(tmp_path):
+    scores = {5: 3.0, 10: 1.0, 15: 2.0, 20: 1.5}
+    learner = LinearLearner()
+
+    def scripted(predict):
+        return {"sad": scores[losses(tmp_path)[-1][0]]}
+
+    train(tmp_path, "--max_steps", "10", learner=learner, validate=scripted)
+    best = learner.weights.tobytes()
+    train(tmp_path, "--resume", "True", "--keep_checkpoint_max", "1", validate=scripted)
+    assert (tmp_path / "best.bin").read_bytes() == best
+    assert checkpoint_names(tmp_path) == ["tiny-4_5.bin"]
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    train(tmp_path, "--keep_checkpoint_max", "2", "--epochs", "12")
+    assert checkpoint_names(tmp_path) == ["tiny-11_5.bin", "tiny-12_5.bin"]
+    assert len(list(tmp_path.glob("*.resume.npz"))) == 2
+
+
+def test_max_steps_may_end_an_epoch_early(tmp_path):
+    train(tmp_path, "--max_steps", "7")
+    assert checkpoint_names(tmp_path) == ["tiny-1_5.bin", "tiny-2_2.bin"]
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
+    train(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*") if path.name != RESOLVED_NAME}
+    train(tmp_path, "--resume", "True")
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_more_epochs_continue_a_finished_run(tmp_path):
+    whole = train(tmp_path / "whole", "--epochs", "6")
+    train(tmp_path / "parts")
+    parts = train(tmp_path / "parts", "--epochs", "6", "--resume", "True")
+    np.testing.assert_array_equal(parts.weights, whole.weights)
+
+
+def test_resume_without_checkpoints_starts_from_the_beginning(tmp_path, uninterrupted):
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_existing_checkpoints_are_not_overwritten_unasked(tmp_path):
+    train(tmp_path)
+    before = (tmp_path / "tiny-1_5.bin").read_bytes()
+    with pytest.raises(UserError, match="holds the checkpoint tiny-4_5.bin; continue with --resume True"):
+        train(tmp_path)
+    assert (tmp_path / "tiny-1_5.bin").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["weights", "state", "state missing", "state of another step"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(damage, tmp_path, uninterrupted, caplog):
+    train(tmp_path, "--max_steps", "10")
+    weights, state = tmp_path / "tiny-2_5.bin", tmp_path / "tiny-2_5.resume.npz"
+    if damage == "weights":
+        weights.write_bytes(weights.read_bytes()[:-1])
+    elif damage == "state":
+        state.write_bytes(state.read_bytes()[:-100])
+    elif damage == "state missing":
+        state.unlink()
+    else:
+        state.write_bytes((tmp_path / "tiny-1_5.resume.npz").read_bytes())
+    train(tmp_path, "--resume", "True")
+    assert "tiny-2_5" in caplog.text and "passing over this checkpoint" in caplog.text
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_resume_refuses_when_every_checkpoint_is_damaged(tmp_path):
+    train(tmp_path)
+    for state in tmp_path.glob("*.resume.npz"):
+        state.write_bytes(b"")
+    with pytest.raises(UserError, match="none of the 4 checkpoints can be resumed from"):
+        train(tmp_path, "--resume", "True")
+
+
+def test_resume_refuses_another_batch_size(tmp_path):
+    train(tmp_path)
+    with pytest.raises(UserError, match="tiny-4_5.bin: was trained with batch_size 2, not 3"):
+        train(tmp_path, "--resume", "True", "--batch_size", "3")
+
+
+def test_partial_files_of_a_killed_run_are_removed(tmp_path):
+    partial = tmp_path / ".tiny-1_5.123.partial.bin"
+    partial.write_bytes(b"half")
+    train(tmp_path)
+    assert not partial.exists()
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(loss, tmp_path):
+    class Diverging(LinearLearner):
+        def step(self, batch, learning_rate):
+            super().step(batch, learning_rate)
+            return loss if len(losses(tmp_path)) == 6 else 0.1
+
+    with pytest.raises(UserError, match=rf"loss of step 7 is {loss}; the last good checkpoint is .*tiny-1_5.bin"):
+        train(tmp_path, learner=Diverging())
+    assert checkpoint_names(tmp_path) == ["tiny-1_5.bin"]
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
+    class Diverging(LinearLearner):
+        def state(self):
+            return {"momentum": np.array([np.nan])}
+
+    with pytest.raises(UserError, match="after step 5 the optimiser's momentum is not finite; there is no checkpoint"):
+        train(tmp_path, learner=Diverging())
+    assert checkpoint_names(tmp_path) == []
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(tmp_path, uninterrupted):
+    class FullDisk(LinearLearner):
+        def save(self, path):
+            path.write_bytes(self.weights.tobytes()[:7])
+            if checkpoint_names(tmp_path):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            super().save(path)
+
+    with pytest.raises(UserError, match="tiny-2_5.bin: checkpoint not saved .No space left on device.; the last good "
+                                        "checkpoint is .*tiny-1_5.bin, and the same command with --resume True"):
+        train(tmp_path, learner=FullDisk())
+    assert not list(tmp_path.glob(".*partial*"))
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_a_disk_that_is_really_full_ends_the_program_with_one_line(tmp_path):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        program = start_program(tmp_path, "--epochs", "400", "--pause", "0")
+        output, _ = program.communicate(timeout=60)
+        assert program.returncode == 1
+        assert "Traceback" not in output
+        assert sum(line.startswith("error: ") for line in output.splitlines()) == 1
+        assert "No space left" in output or "disk is full" in output
+        assert checkpoint_names(tmp_path)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_bad_sample_ends_training_with_what_was_learned_saved(tmp_path, uninterrupted):
+    def until_bad_sample(step):
+        for number, batch in enumerate(batches(step), step + 1):
+            if number == 8:
+                raise UserError("o_1.png: is damaged")
+            yield batch
+
+    with pytest.raises(UserError, match="o_1.png: is damaged"):
+        train(tmp_path, batches=until_bad_sample)
+    assert checkpoint_names(tmp_path) == ["tiny-1_5.bin", "tiny-2_2.bin"]
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_logs_dir_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match="taken: is not a folder; choose another"):
+        train(tmp_path / "taken")
+
+
+def test_effective_configuration_lies_beside_the_checkpoints(uninterrupted):
+    assert "batch_size: 2" in (uninterrupted / RESOLVED_NAME).read_text()
+
+
+def test_journal_holds_what_a_reader_wants_of_each_step(uninterrupted):
+    record = journal(uninterrupted)[0]
+    assert record["step"] == 1 and record["epoch"] == 1
+    assert record["learning_rates"] == {"weights": pytest.approx(0.1)}
+    assert 0 <= record["data_wait"] <= 1
+    assert record["step_ms"] > 0 and record["samples_per_second"] > 0
+
+
+def test_log_every_thins_the_journal_but_keeps_the_last_step(tmp_path):
+    train(tmp_path, "--log_every", "7")
+    assert [step for step, _ in losses(tmp_path)] == [7, 14, 20]
+
+
+def events(folder):
+    """TensorBoard's records: length, its checksum, the event, its checksum."""
+    for path in sorted((folder / "tensorboard").iterdir()):
+        content, place = path.read_bytes(), 0
+        while place < len(content):
+            length, = struct.unpack_from("<Q", content, place)
+            yield Event.FromString(content[place + 12:place + 12 + length])
+            place += length + 16
+
+
+def test_tensorboard_shows_loss_rates_validation_and_pictures(uninterrupted):
+    steps = {}
+    for event in events(uninterrupted):
+        for value in event.summary.value:
+            steps.setdefault(value.tag, []).append(event.step)
+    assert steps["training/loss"] == steps["learning_rate/weights"] == list(range(1, LAST_STEP + 1))
+    for tag in ("validation/sad", "input", "trimap", "predicted_alpha", "true_alpha", "composite_with_predicted_alpha"):
+        assert steps[tag] == [5, 10, 15, 20]
+
+
+def test_pictures_recompose_with_the_predicted_alpha(tmp_path):
+    batch = next(batches(0))
+    for column in batch.values():
+        column.flags.writeable = False
+    half = np.full((1, 1, 4, 4), 0.5, np.float32)
+    pictures = first_sample_pictures(batch, lambda image: half, make_config(tmp_path))
+    expected = (batch["foreground"][0] + batch["background"][0]).transpose(1, 2, 0) / 2
+    np.testing.assert_allclose(pictures["composite_with_predicted_alpha"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(pictures["trimap"], batch["image"][0, 3])
+    np.testing.assert_array_equal(pictures["true_alpha"], batch["alpha"][0, 0])
