@@ -1,0 +1,1 @@
+"""Preparing data: from photographs, mattes and backgrounds to composites on disk."""
