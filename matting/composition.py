@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 STRIP = 16  # rows
+CUBIC_REACH = 4  # pixels beyond a position that cubic interpolation may read
 
 
 def composite(foreground, background, alpha):
@@ -35,9 +36,30 @@ def cover_background(background, height, width):
     background: (h, w, 3). One that is too small in either dimension is enlarged by max(width / w, height / h),
     cubic, to rounded-up sizes. Returns its top-left (height, width, 3).
     """
-    h, w = background.shape[:2]
-    scale = max(width / w, height / h)
-    if scale > 1:
-        size = (math.ceil(w * scale), math.ceil(h * scale))
+    size = _covering_size(background, height, width)
+    if size:
         background = cv2.resize(background, size, interpolation=cv2.INTER_CUBIC)
     return background[:height, :width]
+
+
+def cover_background_crop(background, height, width, crop):
+    """`cover_background(background, height, width)[crop]`, enlarging only what lies above and to the left of its end.
+
+    crop: (rows, columns), slices with both ends given. Equal where nothing is enlarged, otherwise within one grey
+    level: OpenCV's own code and Intel's, which it calls for whole images, round some halves differently.
+    """
+    size = _covering_size(background, height, width)
+    if size:
+        (rows, columns), (h, w) = crop, background.shape[:2]
+        scale_x, scale_y = size[0] / w, size[1] / h
+        needed = background[:math.ceil(rows.stop / scale_y) + CUBIC_REACH,
+                            :math.ceil(columns.stop / scale_x) + CUBIC_REACH]
+        background = cv2.resize(needed, None, fx=scale_x, fy=scale_y, interpolation=cv2.INTER_CUBIC)
+    return background[crop]
+
+
+def _covering_size(background, height, width):
+    """(width, height) to enlarge a background to; None where it covers as it is."""
+    h, w = background.shape[:2]
+    scale = max(width / w, height / h)
+    return (math.ceil(w * scale), math.ceil(h * scale)) if scale > 1 else None

@@ -37,9 +37,8 @@ def distance_to_soft(alpha):
 
 def trimap_within(alpha, distance, radius):
     """As make_trimap, from what distance_to_soft measured; any part of both arrays gives that part of the trimap."""
-    trimap = np.where(alpha == 255, FOREGROUND, BACKGROUND).astype(np.uint8)
-    trimap[distance <= radius] = UNKNOWN
-    return trimap
+    known = np.where(alpha == 255, np.uint8(FOREGROUND), np.uint8(BACKGROUND))
+    return np.where(distance <= radius, np.uint8(UNKNOWN), known)
 
 
 def fuse(alpha, trimap):

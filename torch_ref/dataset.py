@@ -1,0 +1,42 @@
+"""Training batches through PyTorch's DataLoader."""
+import signal
+
+from torch.utils.data import DataLoader
+
+from matting.dataset import COLUMNS, TrainingFeed, reported_by_worker, worker_count
+from matting.errors import UserError
+
+STUCK = 300  # seconds after which a batch that does not come is an error
+
+
+class TrainingLoader:
+    """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
+
+    Iterating gives {column: (B, C, H, W) float32 array}, see matting.dataset.columns; len() is the steps left.
+    Raises UserError for an unusable file, and where a loader process dies or hangs.
+    """
+
+    def __init__(self, config, shard=0, shards=1, start=0):
+        self._feed = TrainingFeed(config, shard, shards, start)
+        self._config = config
+        self.steps_per_epoch = self._feed.steps_per_epoch
+
+    def __len__(self):
+        return self._feed.steps
+
+    def __iter__(self):
+        loader = DataLoader(self._feed, self._config.batch_size, num_workers=worker_count(self._config),
+                            prefetch_factor=1, worker_init_fn=_ignore_interrupts, timeout=STUCK)
+        try:
+            for batch in loader:
+                yield {name: column.numpy() for name, column in zip(COLUMNS, batch, strict=True)}
+        except UserError as error:
+            raise reported_by_worker(error) from None
+        except RuntimeError as error:  # DataLoader's word for a process that was killed or timed out
+            raise UserError(f"loading stopped: {str(error).splitlines()[0]}; "
+                            "if memory ran out, lower --num_workers or --batch_size") from None
+
+
+def _ignore_interrupts(worker):
+    """Ctrl-C reaches every process of the terminal; the main one decides what becomes of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
