@@ -91,7 +91,11 @@ class Decoder(nn.Module):
 
 
 class IndexNet(nn.Module):
-    """(B, 4, H, W) normalised RGB and trimap, H and W multiples of 32 -> (B, 1, H, W) alpha, before clipping."""
+    """(B, 4, H, W) normalised RGB and trimap, H and W multiples of 32 -> (B, 1, H, W) alpha, before clipping.
+
+    dropout, in training: what the context's output is multiplied by, of `dropout_shape`. It comes from outside so that
+    a resumed run, and the other framework, can drop the same values.
+    """
 
     def __init__(self, config):
         super().__init__()
@@ -100,6 +104,7 @@ class IndexNet(nn.Module):
         pairs = [RESAMPLING[config.resampling if pooled else "none"] for pooled in self.encoder.pooled[:-1]]
         self.pools = nn.ModuleList([pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True)])
         deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
+        self.context_width, self.output_stride = context_width, config.output_stride
         self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
                         if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
@@ -110,7 +115,11 @@ class IndexNet(nn.Module):
             conv2d(1, 1, config.decoder_kernel_size))
         initialise(self)
 
-    def forward(self, x):
+    def dropout_shape(self, batch, height, width):
+        """Shape of the dropout for images (batch, 4, height, width)."""
+        return batch, self.context_width, height // self.output_stride, width // self.output_stride
+
+    def forward(self, x, dropout=None):
         skips, guides = [], []
         *pooled_stages, deepest_stage = self.encoder.stages
         for stage, pool in zip(pooled_stages, self.pools, strict=True):
@@ -118,6 +127,8 @@ class IndexNet(nn.Module):
             skips.append(skip)
             guides.append(guide)
         x = self.context(deepest_stage(x))
+        if dropout is not None:
+            x = x * dropout
         x = self.decoder(x, skips, guides)
         return self.prediction(x)
 

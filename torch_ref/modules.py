@@ -56,11 +56,10 @@ class ASPP(nn.Module):
             GlobalContext(in_channels, branch_channels),
         ])
         self.project = ConvBNReLU(5 * branch_channels, out_channels, 1)
-        self.dropout = nn.Dropout(p=0.5)
 
     def forward(self, x):
         x = torch.cat([branch(x) for branch in self.branches], dim=1)
-        return self.dropout(self.project(x))
+        return self.project(x)
 
 
 class DecoderStage(nn.Module):

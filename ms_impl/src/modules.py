@@ -65,13 +65,12 @@ class ASPP(nn.Cell):
             GlobalContext(in_channels, branch_channels),
         ])
         self.project = ConvBNReLU(5 * branch_channels, out_channels, 1)
-        self.dropout = nn.Dropout(p=0.5)
 
     def construct(self, x):
         branches = ()
         for branch in self.branches:
             branches += (branch(x),)
-        return self.dropout(self.project(ops.concat(branches, 1)))
+        return self.project(ops.concat(branches, 1))
 
 
 class DecoderStage(nn.Cell):
