@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.checkpoints import Checkpoints
@@ -202,6 +203,17 @@ class Trainer:
     def _predict_until_stopped(self, image):
         self.stop.check()
         return self.learner.predict(image)
+
+
+def dropout_mask(shape, probability, seed, step, rank=0, ranks=1):
+    """What a layer's output is multiplied by: 0 with that probability, else 1 / (1 - probability); float32.
+
+    shape: (B, ...) of one process. Sample i of rank r gets what sample i * ranks + r would in one process that has the
+    batches of all.
+    """
+    batch, *rest = shape
+    draws = np.random.default_rng((seed, step)).random((batch * ranks, *rest), np.float32)
+    return (draws[rank::ranks] >= probability).astype(np.float32) / np.float32(1 - probability)
 
 
 def first_sample_pictures(batch, predict, config):

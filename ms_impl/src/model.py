@@ -99,6 +99,7 @@ class IndexNet(nn.Cell):
         self.pools = nn.CellList([pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True)])
         deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
         self.context_width, self.output_stride = context_width, config.output_stride
+        self.dropout_probability = 0.5 if config.apply_aspp else 0
         self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
                         if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
@@ -110,7 +111,7 @@ class IndexNet(nn.Cell):
         initialise(self)
 
     def dropout_shape(self, batch, height, width):
-        """Shape of the dropout for images (batch, 4, height, width)."""
+        """Shape of the dropout mask for images (batch, 4, height, width)."""
         return batch, self.context_width, height // self.output_stride, width // self.output_stride
 
     def construct(self, x, dropout=None):

@@ -1,0 +1,123 @@
+"""What the training loop asks of MindSpore: a compiled step, prediction, and the state that a resumed run takes up."""
+import math
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+
+from matting.names import from_mindspore
+from matting.training import dropout_mask
+from ms_impl.utils import load_checkpoint, save_checkpoint
+
+LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
+
+
+class Adam(nn.Cell):
+    """Adam (Kingma and Ba 2015, algorithm 1) for groups of (parameters, share of the learning rate).
+
+    nn.Adam adds epsilon before it corrects the second moment's bias, which makes its first steps shorter than the
+    paper's and PyTorch's. Here the corrections are made outside: the kernel's own are switched off by powers of 0.
+    """
+
+    BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+    def __init__(self, groups):
+        super().__init__(auto_prefix=False)
+        self.weights = ms.ParameterTuple([parameter for parameters, _ in groups for parameter in parameters])
+        self.shares = tuple(share for parameters, share in groups for _ in parameters)
+        self.first_moments = self.weights.clone("first_moment", init="zeros")
+        self.second_moments = self.weights.clone("second_moment", init="zeros")
+        self.update = ops.Adam()
+
+    def construct(self, gradients, rate, epsilon):
+        """One update with what `corrected` gives."""
+        updates = ()
+        for weight, share, first, second, gradient in zip(  # noqa: B905, graph mode has no strict
+                self.weights, self.shares, self.first_moments, self.second_moments, gradients):
+            updates += (self.update(weight, first, second, 0.0, 0.0, share * rate, self.BETA1, self.BETA2, epsilon,
+                                    gradient),)
+        return updates
+
+    def corrected(self, rate, step):
+        """The learning rate and epsilon that make the biased moments' update of step 1, 2, ... the unbiased one."""
+        beta2 = float(np.float32(self.BETA2))  # as the kernel rounds it; 1 - beta2 differs in the fifth digit
+        second = math.sqrt(1 - beta2**step)
+        return rate * second / (1 - self.BETA1**step), self.EPSILON * second
+
+
+class Objective(nn.Cell):
+    """The network's loss on a batch."""
+
+    def __init__(self, network, loss):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+
+    def construct(self, image, dropout, alpha, foreground, background, composite, unknown):
+        return self.loss(self.network(image, dropout), alpha, foreground, background, composite, unknown)
+
+
+class TrainStep(nn.Cell):
+    """Loss, gradients (averaged over devices) and update, compiled as one graph."""
+
+    def __init__(self, objective, optimiser, distributed):
+        super().__init__(auto_prefix=False)
+        self.loss_and_gradients = ops.value_and_grad(objective, None, optimiser.weights)
+        self.average = nn.DistributedGradReducer(optimiser.weights) if distributed else ops.identity
+        self.optimiser = optimiser
+
+    def construct(self, rate, epsilon, *batch):
+        loss, gradients = self.loss_and_gradients(*batch)
+        return ops.depend(loss, self.optimiser(self.average(gradients), rate, epsilon))
+
+
+class Learner:
+    """A network in training (see matting.training.Learner), on the device `rank` of `ranks`."""
+
+    suffix = ".ckpt"
+
+    def __init__(self, network, stage, config, rank=0, ranks=1):
+        self.network = network
+        self.trains = stage.trains
+        self.seed, self.rank, self.ranks = config.seed, rank, ranks
+        self.optimiser = stage.optimiser([(getattr(network, part).trainable_params(), share)
+                                          for part, share in stage.trains.items()])
+        self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, ranks > 1)
+        self.train_step.set_train()
+        self.steps = 0
+
+    def step(self, batch, learning_rate):
+        self.steps += 1
+        batch_size, _, height, width = batch["image"].shape
+        dropout = dropout_mask(self.network.dropout_shape(batch_size, height, width), self.network.dropout_probability,
+                               self.seed, self.steps, self.rank, self.ranks)
+        inputs = (*self.optimiser.corrected(learning_rate, self.steps), batch["image"], dropout,
+                  *(batch[name] for name in LOSS_COLUMNS))
+        self._set_train(True)
+        return float(self.train_step(*(ms.Tensor(value, ms.float32) for value in inputs)).asnumpy())
+
+    def predict(self, image):
+        self._set_train(False)
+        return self.network(ms.Tensor(image)).asnumpy()
+
+    def save(self, path):
+        save_checkpoint(self.network, path)
+
+    def load(self, path):
+        load_checkpoint(self.network, path)
+
+    def state(self):
+        return {"steps": np.array(self.steps), **{name: moment.asnumpy() for name, moment in self._moments()}}
+
+    def restore(self, state):
+        self.steps = int(state["steps"])
+        for name, moment in self._moments():
+            moment.set_data(ms.Tensor(state[name]))
+
+    def _moments(self):
+        for moment in (*self.optimiser.first_moments, *self.optimiser.second_moments):
+            yield from_mindspore(moment.name), moment
+
+    def _set_train(self, training):
+        for name, part in self.network.name_cells().items():
+            part.set_train(training and name in self.trains)

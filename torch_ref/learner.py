@@ -1,0 +1,88 @@
+"""What the training loop asks of PyTorch: a step, prediction, and the state that a resumed run takes up."""
+import numpy as np
+import torch
+
+from matting.training import dropout_mask
+from torch_ref.utils import load_checkpoint, save_checkpoint
+
+LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
+MOMENTS = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}  # name in a saved state: PyTorch's
+
+
+class Adam(torch.optim.Adam):
+    """Adam (Kingma and Ba 2015, algorithm 1) for groups of (parameters, share of the learning rate)."""
+
+    def __init__(self, groups):
+        super().__init__([{"params": parameters, "share": share} for parameters, share in groups],
+                         betas=(0.9, 0.999), eps=1e-8)
+
+    def set_rate(self, rate):
+        """The learning rate of the next step."""
+        for group in self.param_groups:
+            group["lr"] = group["share"] * rate
+
+
+class Learner:
+    """A network in training (see matting.training.Learner)."""
+
+    suffix = ".pth"
+
+    def __init__(self, network, stage, config):
+        self.network = network
+        self.trains = stage.trains
+        self.loss = stage.loss
+        self.optimiser = stage.optimiser([
+            ([weight for weight in getattr(network, part).parameters() if weight.requires_grad], share)
+            for part, share in stage.trains.items()])
+        self.device = next(network.parameters()).device
+        self.seed = config.seed
+        self.steps = 0
+
+    def step(self, batch, learning_rate):
+        self.steps += 1
+        batch_size, _, height, width = batch["image"].shape
+        dropout = dropout_mask(self.network.dropout_shape(batch_size, height, width), self.network.dropout_probability,
+                               self.seed, self.steps)
+        self._set_train(True)
+        self.optimiser.set_rate(learning_rate)
+        self.optimiser.zero_grad()
+        prediction = self.network(self._tensor(batch["image"]), self._tensor(dropout))
+        loss = self.loss(prediction, *(self._tensor(batch[name]) for name in LOSS_COLUMNS))
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def predict(self, image):
+        self._set_train(False)
+        return self.network(self._tensor(image)).cpu().numpy()
+
+    def save(self, path):
+        save_checkpoint(self.network, path)
+
+    def load(self, path):
+        load_checkpoint(self.network, path)
+
+    def state(self):
+        moments = {f"{moment}.{name}": self.optimiser.state[weight][torchs].cpu().numpy()
+                   for moment, torchs in MOMENTS.items() for name, weight in self._learning()}
+        return {"steps": np.array(self.steps), **moments}
+
+    def restore(self, state):
+        self.steps = int(state["steps"])
+        for name, weight in self._learning():
+            moments = {torchs: self._tensor(state[f"{moment}.{name}"]) for moment, torchs in MOMENTS.items()}
+            self.optimiser.state[weight] = {"step": torch.tensor(float(self.steps)), **moments}
+
+    def _learning(self):
+        """(name, weight) of all that the optimiser changes."""
+        for name, weight in self.network.named_parameters():
+            if weight.requires_grad and name.partition(".")[0] in self.trains:
+                yield name, weight
+
+    def _tensor(self, array):
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
+
+    def _set_train(self, training):
+        for name, part in self.network.named_children():
+            part.train(training and name in self.trains)
