@@ -9,14 +9,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from matting import transforms
 from matting.composition import composite_uint8, cover_background, cover_background_crop
 from matting.decoded import DecodedForeground, ForegroundStore
 from matting.errors import UserError
 from matting.files import by_stem, check_same_size, list_images, read_image
 from matting.sample import Sample, TrainRow, read_rows
 from matting.split import read_validation_stems, some, training_stems
-from matting.transforms import (draw_crop, draw_radius, enlarged_size, nearest, normalise, random_flip, resize,
-                                to_input_size)
+from matting.transforms import NEAREST, normalise, to_float
 from matting.trimap import trimap_within, unknown_region
 
 COLUMNS = ("image", "unknown", "alpha", "foreground", "background", "composite")  # what a batch holds
@@ -101,19 +101,20 @@ class TrainingSamples:
     def draw(self, epoch, index):
         """Sample `index` of an epoch, input_size square, after all that is random.
 
-        An unusable file raises UserError, or with skip_bad_samples is logged and the sample after it taken.
+        An unusable file raises UserError; with skip_bad_samples it is logged and the sample after it taken.
         """
-        replacements = min(MAX_REPLACEMENTS, len(self) - 1) if self._config.skip_bad_samples else 0
-        for attempt in range(replacements + 1):
+        last = index + (min(MAX_REPLACEMENTS, len(self) - 1) if self._config.skip_bad_samples else 0)
+        while True:
             try:
-                return self._draw(epoch, (index + attempt) % len(self))
+                return self._draw(epoch, index % len(self))
             except UserError as error:
-                if attempt == replacements:
+                if index == last:
                     raise
                 logger.warning("%s; another sample takes its place", error)
+                index += 1
 
     def _draw(self, epoch, index):
-        size, scales = self._config.input_size, self._config.scales
+        size = self._config.input_size
         rng = np.random.default_rng((self._config.seed, epoch, index))
         recipe = self._recipes.draw(index, rng)
         foreground = self._foregrounds.load(recipe.original, recipe.mask)
@@ -124,19 +125,20 @@ class TrainingSamples:
         if min(foreground.alpha.shape) < size:
             foreground, background, image = _enlarged(foreground, background, image, size)
 
-        radius = draw_radius(rng)
-        crop = draw_crop(foreground, radius, size, scales, rng)
-        colours, alpha = foreground.colours[crop], foreground.alpha[crop]
+        radius = transforms.draw_radius(rng)
+        crop = transforms.draw_crop(foreground, radius, size, self._config.scales, rng)
+        fit = functools.partial(transforms.fit, size=size, flip=transforms.draw_flip(rng))
+
+        colours, alpha, distance = foreground.colours[crop], foreground.alpha[crop], foreground.distance[crop]
         background = cover_background_crop(background, *foreground.alpha.shape, crop)
         image = composite_uint8(colours, background, alpha) if image is None else image[crop]
-        sample = Sample(
-            image=to_input_size(image, size),
-            # made after reducing, which comes to the same, since each of its pixels depends on one alone
-            trimap=trimap_within(nearest(alpha, size), nearest(foreground.distance[crop], size), radius),
-            alpha=to_input_size(alpha, size),
-            foreground=to_input_size(colours, size),
-            background=to_input_size(background, size))
-        return random_flip(sample, rng)
+        return Sample(
+            image=to_float(fit(image)),
+            # reduced before and not after: the same, as each pixel of a trimap depends on one of alpha and distance
+            trimap=trimap_within(fit(alpha, interpolation=NEAREST), fit(distance, interpolation=NEAREST), radius),
+            alpha=to_float(fit(alpha)),
+            foreground=to_float(fit(colours)),
+            background=to_float(fit(background)))
 
 
 class TrainingFeed:
@@ -201,8 +203,8 @@ def _enlarged(foreground, background, image, input_size):
     background = cover_background(background, *foreground.alpha.shape)
     if image is None:
         image = composite_uint8(foreground.colours, background, foreground.alpha)
-    size = enlarged_size(*foreground.alpha.shape, input_size)
-    colours, alpha, background, image = (resize(pixels, size)
+    size = transforms.enlarged_size(*foreground.alpha.shape, input_size)
+    colours, alpha, background, image = (transforms.resize(pixels, size)
                                          for pixels in (foreground.colours, foreground.alpha, background, image))
     return DecodedForeground.measure(colours, alpha), background, image
 

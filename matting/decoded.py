@@ -9,7 +9,7 @@ import numpy as np
 
 from matting.errors import UserError
 from matting.files import atomic_path, check_same_size, read_alpha, read_image
-from matting.trimap import distance_to_soft, trimap_within
+from matting.trimap import distance_to_soft
 
 MAX_RADIUS = 19  # pixels, of the trimaps drawn in training
 OPEN = 400  # foregrounds a process keeps mapped, a file descriptor each
@@ -40,10 +40,6 @@ class DecodedForeground:
         drawn = rng.integers(above[-1])
         row = np.searchsorted(above, drawn, side="right") - 1
         return row, np.flatnonzero(self.distance[row] <= radius)[drawn - above[row]]
-
-    def trimap(self, radius, crop):
-        """The crop, (rows, columns) slices, of make_trimap(alpha, radius)."""
-        return trimap_within(self.alpha[crop], self.distance[crop], radius)
 
 
 class ForegroundStore:

@@ -1,6 +1,7 @@
 """Reading and writing image files: one clear error for each way a file can be bad, no half-written outputs.
 
-Pillow decodes, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so.
+Pillow decodes, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so. Plain JPEG files
+are tried with simplejpeg first, which takes half the time, refuses what is not in order, and gives the same pixels.
 """
 import os
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from matting.errors import UserError
@@ -21,6 +23,9 @@ def read_image(path):
 
     Raises UserError for a missing, damaged or partly transparent file.
     """
+    pixels = _read_plain_jpeg(path)
+    if pixels is not None:
+        return pixels
     image = _load(path)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -151,6 +156,21 @@ def _load(path):
     with _open(path) as image:
         image.load()
         return ImageOps.exif_transpose(image)
+
+
+def _read_plain_jpeg(path):
+    """The pixels of a JPEG file that is upright, undamaged, of usual size, and colour or grey; otherwise None."""
+    if Path(path).suffix.lower() not in (".jpg", ".jpeg"):
+        return None
+    try:
+        content = Path(path).read_bytes()
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        rotated = (b"Exif" in content or b"Orientation" in content) and not read_header(path)[2]
+        if rotated or colours not in ("YCbCr", "Gray") or height * width > Image.MAX_IMAGE_PIXELS:
+            return None
+        return simplejpeg.decode_jpeg(content, "RGB", strict=True)
+    except (OSError, ValueError):
+        return None
 
 
 def _to_uint8(image):

@@ -2,13 +2,12 @@
 
 Pixels stay uint8, as in the files, until they have the network's size; from there on they are float32 in [0, 1].
 """
-import dataclasses
-
 import cv2
 import numpy as np
 
 from matting.decoded import MAX_RADIUS
 
+NEAREST = cv2.INTER_NEAREST  # for values that must not mix: trimaps, distances
 ENLARGED = 500 / 320  # short side of a small image after enlarging, over input_size
 
 
@@ -31,6 +30,11 @@ def draw_crop(foreground, radius, input_size, scales, rng):
     return tuple(slice(start, start + side) for start in corner)
 
 
+def draw_flip(rng):
+    """Whether to mirror a sample: True half of the time."""
+    return rng.random() < 0.5
+
+
 def enlarged_size(height, width, input_size):
     """(height, width) an image has before it is cropped: its own, unless its short side is under input_size.
 
@@ -49,24 +53,17 @@ def resize(pixels, size):
     return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def to_input_size(pixels, input_size):
-    """Square uint8 crop (S, S[, 3]) -> float32 in [0, 1], of side input_size, cubic."""
-    if len(pixels) != input_size:
-        pixels = resize(pixels, (input_size, input_size))
-    return np.multiply(pixels, np.float32(1 / 255), dtype=np.float32)
+def fit(pixels, size, flip, interpolation=cv2.INTER_CUBIC):
+    """Square uint8 crop (S, S[, 3]) -> (size, size[, 3]) uint8, mirrored left to right where `flip`."""
+    pixels = cv2.resize(pixels, (size, size), interpolation=interpolation)
+    return cv2.flip(pixels, 1) if flip else pixels
 
 
-def nearest(pixels, size):
-    """Square uint8 crop (S, S) -> (size, size), of values that must not mix."""
-    return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_NEAREST)
-
-
-def random_flip(sample, rng):
-    """The Sample mirrored left to right with probability 1/2."""
-    if rng.random() >= 0.5:
-        return sample
-    fields = ((field.name, getattr(sample, field.name)) for field in dataclasses.fields(sample))
-    return type(sample)(**{name: pixels[:, ::-1] for name, pixels in fields})
+def to_float(pixels):
+    """uint8 (H, W[, 3]) -> float32 in [0, 1], colours plane after plane in memory, as networks take them."""
+    planes = np.stack(cv2.split(pixels)) if pixels.ndim == 3 else pixels
+    planes = np.multiply(planes, np.float32(1 / 255), dtype=np.float32)
+    return planes.transpose(1, 2, 0) if pixels.ndim == 3 else planes
 
 
 def normalise(image, trimap, config):
@@ -74,9 +71,10 @@ def normalise(image, trimap, config):
 
     Each channel is (value in the file / img_scale - img_mean) / img_std.
     """
-    std = np.asarray(config.img_std, np.float32)[:, None, None]
-    offset = np.asarray(config.img_mean, np.float32)[:, None, None] / std
+    scale = np.array([255, 255, 255, 1]) / config.img_scale / config.img_std
+    offset = np.divide(config.img_mean, config.img_std)
     result = np.empty((4, *trimap.shape), np.float32)
-    np.multiply(image.transpose(2, 0, 1), 255 / config.img_scale / std[:3], out=result[:3], dtype=np.float32)
-    np.multiply(trimap, 1 / config.img_scale / std[3], out=result[3], dtype=np.float32)
-    return np.subtract(result, offset, out=result)
+    for plane, values, a, b in zip(result, (*image.transpose(2, 0, 1), trimap), scale, offset, strict=True):
+        np.multiply(values, np.float32(a), out=plane, dtype=np.float32)
+        plane -= np.float32(b)
+    return result

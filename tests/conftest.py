@@ -1,19 +1,34 @@
 """Fixtures that several test files share."""
+import shutil
+
 import numpy as np
 import pytest
 
 from tests.tiny_data import prepare_data_set, write_data_set
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A tiny data set, not to be changed; tests get copies."""
+    root = tmp_path_factory.mktemp("template")
+    write_data_set(root, np.random.default_rng(5))
+    return root
+
+
 @pytest.fixture
-def unprepared(tmp_path):
+def unprepared(template, tmp_path):
     """The root of a tiny data set as its user has it: originals, mattes, backgrounds."""
-    write_data_set(tmp_path, np.random.default_rng(5))
-    return tmp_path
+    return shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def prepared_template(template, tmp_path_factory):
+    root = shutil.copytree(template, tmp_path_factory.mktemp("prepared"), dirs_exist_ok=True)
+    prepare_data_set(root)
+    return root
 
 
 @pytest.fixture
-def prepared(unprepared):
+def prepared(prepared_template, tmp_path):
     """The same after preparation: with train/merged and train/data.txt."""
-    prepare_data_set(unprepared)
-    return unprepared
+    return shutil.copytree(prepared_template, tmp_path, dirs_exist_ok=True)

@@ -7,10 +7,8 @@ from scipy.ndimage import distance_transform_edt
 
 from matting.composition import cover_background, cover_background_crop
 from matting.decoded import DecodedForeground
-from matting.sample import Sample
-from matting.transforms import (draw_crop, draw_radius, enlarged_size, nearest, normalise, random_flip, resize,
-                                to_input_size)
-from matting.trimap import make_trimap
+from matting.transforms import NEAREST, draw_crop, draw_flip, draw_radius, enlarged_size, fit, normalise, to_float
+from matting.trimap import make_trimap, trimap_within
 from tests.tiny_data import matte, photograph, tiny_config
 
 SIZE, SCALES = 64, (1, 1.5, 2)
@@ -90,7 +88,8 @@ def test_only_sizes_that_fit_are_drawn():
 def test_part_of_the_distances_gives_part_of_the_trimap():
     decoded, crop = foreground(90, 120), (slice(11, 75), slice(30, 94))
     for radius in (1, 7, 19):
-        assert np.array_equal(decoded.trimap(radius, crop), make_trimap(decoded.alpha, radius)[crop])
+        part = trimap_within(decoded.alpha[crop], decoded.distance[crop], radius)
+        assert np.array_equal(part, make_trimap(decoded.alpha, radius)[crop])
 
 
 def test_trimaps_do_not_depend_on_threads():
@@ -124,35 +123,29 @@ def test_cubic_overshoot_saturates():
     step[:, 48:] = 255
     unclipped = cv2.resize(step.astype(np.float32) / 255, (64, 64), interpolation=cv2.INTER_CUBIC)
     assert unclipped.min() < -0.01 and unclipped.max() > 1.01
-    result = to_input_size(step, 64)
+    result = to_float(fit(step, 64, flip=False))
     assert result.dtype == np.float32 and result.min() == 0 and result.max() == 1
     assert np.abs(result - unclipped.clip(0, 1)).max() <= 0.5 / 255 + 1e-6
 
 
 def test_crops_of_the_networks_size_keep_their_pixels():
-    crop = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
-    assert np.array_equal(np.rint(to_input_size(crop, 64) * 255), crop)
+    crop = np.arange(64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
+    crop.flags.writeable = False
+    assert np.array_equal(fit(crop, 64, flip=False), crop)
+    assert np.array_equal(fit(crop, 64, flip=True), crop[:, ::-1])
+    assert np.array_equal(to_float(crop), crop.astype(np.float32) * np.float32(1 / 255))
+    assert np.array_equal(to_float(crop[:, :, 0]), to_float(crop)[:, :, 0])
 
 
 def test_trimap_values_do_not_mix():
     trimap = make_trimap(matte(128, 128), 3)
-    assert set(np.unique(nearest(trimap, 64))) == {0, 128, 255}
-    assert set(np.unique(resize(trimap, (64, 64)))) > {0, 128, 255}
+    assert set(np.unique(fit(trimap, 64, flip=False, interpolation=NEAREST))) == {0, 128, 255}
+    assert set(np.unique(fit(trimap, 64, flip=False))) > {0, 128, 255}
 
 
-def test_flip_mirrors_every_field_half_of_the_time():
-    fields = [np.random.default_rng(k).random((4, 6, 3)[:2 if k in (1, 2) else 3]) for k in range(5)]
-    for field in fields:
-        field.flags.writeable = False
-    sample, rng = Sample(*fields), np.random.default_rng(0)
-    flips = 0
-    for _ in range(400):
-        result = random_flip(sample, rng)
-        flipped = result is not sample
-        flips += flipped
-        for name, pixels in vars(sample).items():
-            assert np.array_equal(getattr(result, name), pixels[:, ::-1] if flipped else pixels)
-    assert 160 < flips < 240  # four standard deviations
+def test_half_of_the_samples_are_mirrored():
+    rng = np.random.default_rng(0)
+    assert 920 < sum(draw_flip(rng) for _ in range(2000)) < 1080  # 3.6 standard deviations
 
 
 def test_normalisation_by_hand(tmp_path):
