@@ -14,7 +14,6 @@ An interrupted run is continued by the same command: a file that exists under it
 import logging
 import shutil
 import time
-from functools import partial
 from pathlib import Path
 
 from data import manifest
@@ -62,8 +61,8 @@ def prepare(data_dir, bg_dir, settings, compression, num_workers):
             backgrounds.update(hashes)
             advance(len(foreground.composites))
 
-        work = partial(prepare_foreground, data_dir=data_dir, bg_dir=bg_dir, compression=compression)
-        run_in_processes(work, plan, num_workers, note)
+        run_in_processes(prepare_foreground, plan, num_workers, note, data_dir=data_dir, bg_dir=bg_dir,
+                         compression=compression)
 
     for folder in prepared_folders(data_dir):
         for path in folder.glob(".*.partial.*"):  # of runs that were killed: these never got their final names

@@ -1,6 +1,5 @@
 """Checking a prepared set: every file against its manifest, every composite against the rule, pixel by pixel."""
 import logging
-from functools import partial
 
 import numpy as np
 
@@ -37,7 +36,7 @@ def verify(data_dir, bg_dir, num_workers):
                             hashes.items() if manifest["backgrounds"].get(name) != digest)
             advance(len(foreground.composites))
 
-        run_in_processes(partial(verify_foreground, data_dir=data_dir, bg_dir=bg_dir), plan, num_workers, note)
+        run_in_processes(verify_foreground, plan, num_workers, note, data_dir=data_dir, bg_dir=bg_dir)
 
     for problem in problems:
         logger.error(problem)

@@ -20,18 +20,19 @@ SECONDS_BETWEEN_LOG_LINES = 30
 _stop = None  # in a worker: the event that its parent sets to end it
 
 
-def run_in_processes(function, items, num_workers, on_result):
-    """Call `function(item)` for each item in worker processes, and here `on_result(item, result)` as each is finished.
+def run_in_processes(function, items, num_workers, on_result, **shared):
+    """Call `function(item, **shared)` for each item in a worker process, and here `on_result(item, result)`.
 
-    An exception of either ends the workers and is raised here; so does Ctrl-C. A function that takes long asks
-    `stopping()` now and then and returns early. Raises UserError when a worker is killed from outside.
+    Results come in any order. An exception of either function ends the workers and is raised here; so does Ctrl-C:
+    a function that takes long asks `stopping()` now and then and returns early. Raises UserError when a worker is
+    killed from outside.
     """
     context = multiprocessing.get_context("forkserver")  # forked from a process without threads, unlike this one
     context.set_forkserver_preload([function.__module__])
     stop = context.Event()
     with _interrupts_ignored():  # inherited by the workers: a Ctrl-C is the parent's to handle
         pool = ProcessPoolExecutor(min(num_workers, len(items)), context, _start_worker, (stop,))
-        item_of = {pool.submit(function, item): item for item in items}
+        item_of = {pool.submit(function, item, **shared): item for item in items}
     try:
         for future in as_completed(item_of):
             on_result(item_of[future], future.result())

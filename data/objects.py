@@ -1,0 +1,230 @@
+"""Drawn foregrounds, one kind for each way in which objects let a background through, with exact alpha.
+
+Every kind is drawn SUPERSAMPLING times as large and reduced by area, so that alpha is the share of a pixel that the
+object covers, times its opacity.
+"""
+import cv2
+import numpy as np
+
+from data.noise import random_colour, smooth_noise
+
+SUPERSAMPLING = 3
+SUBPIXEL_BITS = 4  # of the fixed-point coordinates OpenCV draws with
+
+
+def draw_object(kind, height, width, rng):
+    """A foreground of a kind in KINDS -> (H, W) alpha and (H, W, 3) RGB colours, defined everywhere, both uint8."""
+    alpha, colours = reduce_by_area(*KINDS[kind](height * SUPERSAMPLING, width * SUPERSAMPLING, rng))
+    return np.rint(255 * alpha).astype(np.uint8), np.rint(255 * colours).astype(np.uint8)
+
+
+def reduce_by_area(alpha, colours):
+    """Shrink float32 (H, W) alpha and (H, W, 3) colours by SUPERSAMPLING so that compositing before or after is equal.
+
+    The mean of alpha F is not the mean of alpha times the mean of F: colours are weighted by alpha, and only where
+    there is none averaged as they are.
+    """
+    size = (alpha.shape[1] // SUPERSAMPLING, alpha.shape[0] // SUPERSAMPLING)
+    alpha, weighted, plain = (cv2.resize(field, size, interpolation=cv2.INTER_AREA)
+                              for field in (alpha, alpha[:, :, None] * colours, colours))
+    weight = alpha[:, :, None]
+    return alpha, np.where(weight > 0, weighted / np.maximum(weight, np.finfo(np.float32).tiny), plain).clip(0, 1)
+
+
+def hair(height, width, rng):
+    """A furry ball: thousands of tapering, curling strands."""
+    unit = min(height, width) / 2
+    centre = np.array([width, height]) / 2 + rng.uniform(-0.12, 0.12, 2) * unit
+    radius = rng.uniform(0.34, 0.44) * unit
+    colour, tips = random_colour(rng), random_colour(rng, value=(0.7, 1))
+    colours = _textured(height, width, rng, 0.6 * colour)
+    alpha = np.zeros((height, width), np.uint8)
+    _disc(alpha, centre, radius, 255)
+
+    curl, length = rng.uniform(0.4, 2), rng.uniform(0.5, 0.95) * unit
+    starts = np.sort(rng.random(rng.integers(1800, 2600)))[::-1] ** 0.5 * radius  # the innermost lie on top
+    steps = np.linspace(0, 1, 12)
+    for start in starts:
+        angle = rng.uniform(0, 2 * np.pi)
+        heading = angle + rng.normal(0, 0.3) + rng.normal(0, curl) * steps
+        stride = length * rng.uniform(0.2, 1) * (0.25 + 0.75 * start / radius) / len(steps)
+        path = np.cumsum(stride * np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
+        path += centre + start * np.array([np.cos(angle), np.sin(angle)])
+        thickness = rng.integers(2, 6)
+        for part, share in ((path[:5], 1), (path[4:9], 0.7), (path[8:], 0.4)):
+            tone = (colour + (tips - colour) * (1 - share)) * rng.uniform(0.6, 1.2)
+            _strand(alpha, part, 255, max(1, round(share * thickness)))
+            _strand(colours, part, tone, max(1, round(share * thickness)) + 2)
+    _draw_eyes(colours, centre, radius)
+    return alpha / np.float32(255), colours
+
+
+def defocus(height, width, rng):
+    """A flower that lies half out of the depth of field."""
+    x, y = _plane(height, width, rng)
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    petals = rng.integers(5, 10)
+    reach = rng.uniform(0.55, 0.75) * (0.45 + 0.55 * np.abs(np.cos(petals * angle / 2)) ** 0.6)
+    heart = rng.uniform(0.14, 0.2)
+    alpha = _inside(reach - radius, height, width)
+
+    shade = 0.55 + 0.5 * radius / 0.75 + 0.12 * np.cos(8 * petals * angle)
+    colours = _textured(height, width, rng, random_colour(rng)) * shade[:, :, None]
+    middle = _textured(height, width, rng, random_colour(rng, value=(0.5, 0.9)), cells=64)
+    colours = np.where((radius < heart)[:, :, None], middle, colours).clip(0, 1)
+
+    direction = rng.uniform(0, 2 * np.pi)
+    blur = np.clip(0.2 + x * np.cos(direction) + y * np.sin(direction), 0, 1)[:, :, None]
+    return _defocused(alpha, colours, blur, widest=rng.uniform(0.1, 0.2) * min(height, width))
+
+
+def glass(height, width, rng):
+    """A vase of tinted glass: thin in the middle, dense at its sides, rim and foot, with reflections."""
+    x, y = _plane(height, width, rng, upright=True)
+    ends, knots = 0.8, rng.uniform(0.18, 0.5, 5)
+    profile = _curve(np.linspace(-ends, ends, 5), knots, y)
+    across = x / profile
+    rim, foot = np.hypot(x / knots[0], (y + ends) / 0.07), np.hypot(x / knots[-1], (y - ends) / 0.07)
+    body = np.minimum(profile - np.abs(x), ends - np.abs(y))
+    solid = np.maximum(body, 0.07 * (1 - np.minimum(rim, foot)))
+
+    density = rng.uniform(0.12, 0.3) + rng.uniform(0.4, 0.6) * np.clip(np.abs(across), 0, 1) ** 5
+    density += 0.45 * np.exp(-(((rim - 0.95) / 0.06) ** 2)) + 0.4 * np.clip(1.2 - foot, 0, 1)
+    reflections = sum(strength * np.exp(-(((across - place) / spread) ** 2)) for place, spread, strength in
+                      ((rng.uniform(-0.7, -0.4), 0.07, 0.9), (rng.uniform(0.4, 0.7), 0.04, 0.6)))
+    reflections = reflections * np.clip(1.3 - np.abs(y) / 0.55, 0, 1)
+    alpha = np.clip(density + reflections, 0, 1)
+
+    tint = _textured(height, width, rng, random_colour(rng, saturation=(0.2, 0.7), value=(0.5, 0.9)))
+    share = (reflections / alpha)[:, :, None].clip(0, 1)
+    return alpha * _inside(solid, height, width), tint * (1 - share) + share
+
+
+def veil(height, width, rng):
+    """A hanging translucent cloth in folds."""
+    x, y = _plane(height, width, rng, upright=True)
+    sway = 0.25 * (smooth_noise(height, width, rng, cells=2, octaves=2) - 0.5)
+    folds = 0.5 + 0.5 * np.sin(rng.uniform(14, 24) * (x + sway * (y + 1)) + rng.uniform(0, 6))
+    weave = 0.5 + 0.5 * np.sin(260 * x) * np.sin(260 * y)
+    thin, thick = rng.uniform(0.2, 0.35), rng.uniform(0.75, 0.95)
+    alpha = thin + (thick - thin) * folds ** rng.uniform(1.5, 3) - 0.08 * weave
+    hem = 0.72 + 0.06 * np.sin(9 * x + 20 * sway)
+    inside = np.minimum(0.62 + sway - np.abs(x), np.minimum(hem - y, y + 0.8))
+    alpha = np.clip(alpha, 0, 1) * _inside(inside, height, width)
+    rod = _inside(0.035 - np.hypot(np.maximum(np.abs(x) - 0.75, 0), y + 0.8), height, width)
+
+    cloth = _textured(height, width, rng, random_colour(rng, saturation=(0.05, 0.4), value=(0.8, 1)))
+    cloth = cloth * (0.75 + 0.25 * folds)[:, :, None]
+    wood = _textured(height, width, rng, np.array([0.45, 0.3, 0.18], np.float32), cells=12)
+    colours = np.where(rod[:, :, None] > 0, wood, cloth)
+    return np.maximum(alpha, rod), colours.clip(0, 1)
+
+
+def net(height, width, rng):
+    """A racket: an opaque frame around thin strings."""
+    x, y = _plane(height, width, rng)
+    y = y + 0.25
+    ring = np.hypot(x / 0.85, y)
+    frame = 0.045 - np.abs(ring - 0.55)
+    handle = np.minimum(0.05 - np.abs(x), np.minimum(y - 0.55, 1.1 - y))
+    spacing, thickness = rng.uniform(0.045, 0.07), rng.uniform(0.003, 0.005)
+    warp = 0.03 * (smooth_noise(height, width, rng, cells=2, octaves=2) - 0.5)
+    strings = thickness - np.minimum(*(np.abs((along + warp) % spacing - spacing / 2) for along in (x, y)))
+    strings = np.minimum(strings, 0.55 - ring)
+    solid = np.maximum(frame, handle)
+
+    colours = _textured(height, width, rng, random_colour(rng, saturation=(0, 0.4), value=(0.8, 1)), cells=32)
+    paint = _textured(height, width, rng, random_colour(rng))
+    paint = paint * (0.6 + 0.5 * np.clip(solid / 0.045, 0, 1))[:, :, None]
+    colours = np.where((solid > -0.004)[:, :, None], paint, colours)
+    return _inside(np.maximum(solid, strings), height, width), colours.clip(0, 1)
+
+
+def lace(height, width, rng):
+    """A crocheted doily: rings of holes, bridged by threads, and a scalloped rim."""
+    x, y = _plane(height, width, rng)
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    points = 2 * rng.integers(7, 12)
+    rings, rim = rng.uniform(0.095, 0.12), rng.uniform(0.72, 0.82)
+    cloth = rim * (1 + 0.05 * np.abs(np.cos(points * angle / 2))) - radius
+    ring = np.floor(radius / rings)
+    sectors = np.maximum(points * np.round(ring / 2), 6)
+    turn = (angle / (2 * np.pi) * sectors + ring % 2 / 2) % 1 - 0.5
+    sideways, outwards = turn * 2 * np.pi * radius / sectors, radius % rings - rings / 2
+    hole = rng.uniform(0.34, 0.4) * rings - np.hypot(sideways, outwards)
+    thread = 0.006 - np.minimum(np.abs(sideways), np.abs(outwards))
+    solid = np.minimum(cloth, np.maximum(-hole, thread))
+
+    weave = 0.85 + 0.15 * np.sin(400 * x) * np.sin(400 * y)
+    colours = _textured(height, width, rng, random_colour(rng, saturation=(0, 0.5), value=(0.8, 1)), cells=24)
+    return _inside(solid, height, width), (colours * weave[:, :, None]).clip(0, 1)
+
+
+KINDS = {"hair": hair, "defocus": defocus, "glass": glass, "veil": veil, "net": net, "lace": lace}
+
+
+def _plane(height, width, rng, upright=False):
+    """(x, y) of every pixel, float32: 0 near the centre, +-1 at the ends of the shorter side, turned at random."""
+    unit = min(height, width) / 2
+    place_x, place_y = rng.uniform(-0.1, 0.1, 2)
+    turn = rng.normal(0, 0.08) if upright else rng.uniform(0, 2 * np.pi)
+    across = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / unit - place_x
+    down = ((np.arange(height, dtype=np.float32) + 0.5 - height / 2) / unit - place_y)[:, None]
+    return (np.float32(np.cos(turn)) * across + np.float32(np.sin(turn)) * down,
+            np.float32(np.cos(turn)) * down - np.float32(np.sin(turn)) * across)
+
+
+def _inside(distance, height, width):
+    """Coverage of the pixels where a signed distance, in _plane's unit, is positive."""
+    return np.clip(distance * (min(height, width) / 2) + 0.5, 0, 1)
+
+
+def _textured(height, width, rng, colour, cells=8):
+    """(H, W, 3): a colour with the lights and darks of a rough surface."""
+    return ((0.65 + 0.6 * smooth_noise(height, width, rng, cells))[:, :, None] * colour).clip(0, 1)
+
+
+def _curve(knots, values, positions):
+    """Smooth interpolation: half a cosine from each knot to the next."""
+    fine = np.linspace(knots[0], knots[-1], 500)
+    place = np.interp(fine, knots, np.arange(len(knots)))
+    step = np.minimum(place.astype(int), len(knots) - 2)
+    blend = (1 - np.cos(np.pi * (place - step))) / 2
+    return np.interp(positions, fine, values[step] * (1 - blend) + values[step + 1] * blend).astype(np.float32)
+
+
+def _defocused(alpha, colours, blur, widest):
+    """Blur by `blur`, (H, W, 1) in [0, 1], times `widest` pixels: between three copies, colours weighted by alpha."""
+    sharp = np.dstack([alpha[:, :, None] * colours, alpha])
+    windows = ((round(size), round(size)) for size in (widest / 3, widest))
+    soft, softest = (cv2.blur(cv2.blur(sharp, window), window) for window in windows)
+    mixed = sharp + np.clip(2 * blur, 0, 1) * (soft - sharp) + np.clip(2 * blur - 1, 0, 1) * (softest - soft)
+    alpha, weight = mixed[:, :, 3].clip(0, 1), mixed[:, :, 3:]
+    visible = weight > 1e-3  # beyond, where it makes no difference, the colours stay sharp
+    return alpha, np.where(visible, mixed[:, :, :3] / np.maximum(weight, 1e-3), colours).clip(0, 1)
+
+
+def _draw_eyes(colours, centre, radius):
+    for side in (-1, 1):
+        eye = centre + radius * np.array([0.35 * side, -0.2])
+        for size, offset, colour in ((0.24, 0, (0.98, 0.97, 0.93)), (0.13, 0.03, (0.08, 0.07, 0.1)),
+                                     (0.045, -0.03, (1, 1, 1))):
+            _disc(colours, eye + radius * offset, radius * size, colour)
+
+
+def _disc(canvas, centre, radius, value):
+    cv2.circle(canvas, _fixed_point(centre).tolist(), int(_fixed_point(radius)), np.array(value, float).tolist(),
+               cv2.FILLED, _line_type(canvas), SUBPIXEL_BITS)
+
+
+def _strand(canvas, path, value, thickness):
+    cv2.polylines(canvas, [_fixed_point(path)], False, np.array(value, float).tolist(), thickness,
+                  _line_type(canvas), SUBPIXEL_BITS)
+
+
+def _fixed_point(coordinates):
+    return np.rint(np.multiply(coordinates, 2**SUBPIXEL_BITS)).astype(np.int32)
+
+
+def _line_type(canvas):
+    return cv2.LINE_AA if canvas.dtype == np.uint8 else cv2.LINE_8  # OpenCV smooths 8-bit lines only

@@ -1,0 +1,120 @@
+"""A drawn data set in AIM-500's layout, with exact alpha and true foreground colours, for trying everything out.
+
+    python -m data.synthetic --out FOLDER
+
+Writes FOLDER/foregrounds/{original,mask,trimap}, FOLDER/foregrounds/validation.txt and FOLDER/backgrounds, ready for
+
+    python -m data.process_dataset --data_dir FOLDER/foregrounds --bg_dir FOLDER/backgrounds \
+        --val_list FOLDER/foregrounds/validation.txt
+
+An `original` holds the object's own colours in every pixel: composites of it have no halo of an old background.
+"""
+import argparse
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.objects import KINDS, draw_object
+from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
+from data.workers import progress, run_in_processes
+from matting.errors import UserError, entry_point
+from matting.files import write_png
+from matting.trimap import make_trimap
+
+logger = logging.getLogger(__name__)
+
+ONE_IN = 5  # foregrounds is for validation
+SHAPES = ((1, 1), (3 / 4, 1), (1, 3 / 4))  # height and width, of the size asked for
+TRIMAP_RADII = (4, 15)
+FOREGROUND_STREAM, BACKGROUND_STREAM = 0, 1  # of random numbers
+
+
+def write_data_set(folder, foregrounds, backgrounds, size, seed):
+    """Draw a data set into an existing, empty folder; the same files for the same arguments.
+
+    Kinds of objects take turns, and the last fifth, so one of each kind in 30, is the validation split. size: of the
+    longer side. The last tenth of the backgrounds comes from photographs that no other background comes from.
+    """
+    root = folder / "foregrounds"
+    for path in (root / "original", root / "mask", root / "trimap", folder / "backgrounds"):
+        path.mkdir(parents=True)
+    if not find_photographs(PHOTOGRAPHS + HELD_OUT):
+        logger.info("scikit-image is not installed: all backgrounds are drawn, none is a photograph")
+
+    with progress(foregrounds + backgrounds, "image") as advance:
+
+        def note(index, result):
+            advance(1)
+
+        run_in_processes(_write_foreground, range(foregrounds), os.cpu_count(), note, root=root, size=size, seed=seed)
+        run_in_processes(_write_background, range(backgrounds), os.cpu_count(), note, count=backgrounds,
+                         folder=folder / "backgrounds", size=size, seed=seed)
+    validation = [_stem(index) for index in range(foregrounds - max(1, foregrounds // ONE_IN), foregrounds)]
+    (root / "validation.txt").write_text("".join(f"{stem}\n" for stem in validation), encoding="utf-8")
+
+
+@entry_point
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    parser.add_argument("--foregrounds", type=int, default=30, help="a fifth of them for validation (default: 30)")
+    parser.add_argument("--backgrounds", type=int, default=160, help="(default: 160)")
+    parser.add_argument("--size", type=int, default=448, help="longer side of a foreground, in pixels (default: 448)")
+    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    arguments = parser.parse_args(argv)
+    for name, least in (("foregrounds", 2), ("backgrounds", 1), ("size", 64), ("seed", 0)):
+        if getattr(arguments, name) < least:
+            raise UserError(f"--{name} {getattr(arguments, name)}: must be at least {least}")
+    out = arguments.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: exists and is not an empty folder; name a new one with --out")
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        write_data_set(unfinished, arguments.foregrounds, arguments.backgrounds, arguments.size, arguments.seed)
+        unfinished.chmod(0o755)
+        unfinished.replace(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    print(f"{out}: {arguments.foregrounds} foregrounds and {arguments.backgrounds} backgrounds are ready")
+
+
+def _write_foreground(index, root, size, seed):
+    rng = np.random.default_rng((seed, FOREGROUND_STREAM, index))
+    kind = _stem(index).split("_")[0]
+    height, width = (round(size * share) for share in SHAPES[rng.integers(len(SHAPES))])
+    alpha, colours = draw_object(kind, height, width, rng)
+    _write_jpeg(root / "original" / f"{_stem(index)}.jpg", colours)
+    write_png(root / "mask" / f"{_stem(index)}.png", alpha)
+    write_png(root / "trimap" / f"{_stem(index)}.png", make_trimap(alpha, int(rng.integers(*TRIMAP_RADII))))
+
+
+def _write_background(index, count, folder, size, seed):
+    """Two photographs, then one landscape, and so on; each covers the largest foreground."""
+    rng = np.random.default_rng((seed, BACKGROUND_STREAM, index))
+    photographs = find_photographs(HELD_OUT if index >= count - count // 10 else PHOTOGRAPHS)
+    height, width = size, round(4 / 3 * size)
+    if photographs and index % 3 < 2:
+        scene = crop_photograph(photographs[rng.integers(len(photographs))], height, width, rng)
+    else:
+        scene = draw_landscape(height, width, rng)
+    _write_jpeg(folder / f"{index:05}.jpg", scene)
+
+
+def _stem(index):
+    """hair_000, defocus_000, ..., hair_001, ...: the kind and which of it."""
+    return f"{tuple(KINDS)[index % len(KINDS)]}_{index // len(KINDS):03}"
+
+
+def _write_jpeg(path, pixels):
+    Image.fromarray(pixels).save(path, quality=95, subsampling="4:4:4")
+
+
+if __name__ == "__main__":
+    main()
