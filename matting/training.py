@@ -5,7 +5,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +60,18 @@ class Learner(Protocol):
         """Take back what `state` gave."""
 
 
+@dataclass(frozen=True)
+class Peers:
+    """The processes that train together."""
+
+    rank: int  # of this one
+    count: int
+    highest: Callable  # an int of each process -> the highest of all
+
+
+ALONE = Peers(0, 1, lambda number: number)
+
+
 class Stopped(Exception):
     """Training was asked to stop, and what was learned is saved."""
 
@@ -66,7 +79,7 @@ class Stopped(Exception):
 class StopSignal:
     """Within this context SIGINT and SIGTERM are noted instead of obeyed; a second SIGINT interrupts at once."""
 
-    number = None
+    number = 0
 
     def __enter__(self):
         self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -92,18 +105,23 @@ class Trainer:
 
     batches(step): iterable over the batches after `step` steps, at least to the end of training.
     validate(predict): {metric: mean over the validation set}; not called where config.val_every is 0.
+    peers: the processes that train together, each on its own share of the data; the first one writes.
     """
 
-    def __init__(self, stage, learner, batches, steps_per_epoch, validate, config):
+    def __init__(self, stage, learner, batches, steps_per_epoch, validate, config, peers=ALONE):
         self.stage = stage
         self.learner = learner
         self.batches = batches
         self.steps_per_epoch = steps_per_epoch
         self.validate = validate
         self.config = config
+        self.peers = peers
+        self.leads = peers.rank == 0
+        self.batch_size = config.batch_size * peers.count
         self.rates = stage.schedule(config, steps_per_epoch)[:config.max_steps or None]
         self.checkpoints = Checkpoints(config.logs_dir, stage.name, learner.suffix, config.keep_checkpoint_max)
         self.stop = StopSignal()
+        self.progress = nullcontext()
 
     def run(self):
         """Train to the last step.
@@ -115,11 +133,13 @@ class Trainer:
         total = len(self.rates)
         log.info("training %s: %d epochs of %d steps, from step %d to %d, into %s", self.stage.name, self.config.epochs,
                  self.steps_per_epoch, start, total, self.config.logs_dir)
-        self.progress = Progress(self.config.logs_dir, start, total, self.steps_per_epoch, self.config.batch_size,
-                                 self.config.log_every)
+        if self.leads:
+            self.progress = Progress(self.config.logs_dir, start, total, self.steps_per_epoch, self.batch_size,
+                                     self.config.log_every)
         with self.stop, self.progress, logging_redirect_tqdm():
             try:
-                self._validate_if_due(start)
+                if self.leads:
+                    self._validate_if_due(start)
                 self._take_steps(start)
             except Stopped:
                 log.info("stopped by %s; the same command with --resume True continues",
@@ -139,13 +159,14 @@ class Trainer:
             raise UserError(f"{folder}: holds the checkpoint {paths[-1].name}; continue with --resume True, "
                             "or start anew in another logs_dir")
         start = self.checkpoints.restore(self.learner, self._settings())
-        self.checkpoints.remove_partial()
-        save_config(self.config, folder)
+        if self.leads:
+            self.checkpoints.remove_partial()
+            save_config(self.config, folder)
         return start
 
     def _settings(self):
         """What a run must share with the one it continues."""
-        return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.config.batch_size, "seed": self.config.seed,
+        return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.batch_size, "seed": self.config.seed,
                 "encoder_bn": self.config.encoder_bn}
 
     def _take_steps(self, start):
@@ -158,14 +179,16 @@ class Trainer:
             if not math.isfinite(loss):
                 raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
                                 "a smaller --learning_rate may help")
-            rates = {name: rate * share for name, share in self.stage.trains.items()}
-            self.progress.step(step, loss, rates, ready - began, time.perf_counter() - ready)
-
+            done = time.perf_counter()
+            self.stop.number = self.peers.highest(self.stop.number)  # or some would wait for the one that stopped
             ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
-            if ends_epoch or self.stop.number:
-                self._save(step)
+            if self.leads:
+                rates = {name: rate * share for name, share in self.stage.trains.items()}
+                self.progress.step(step, loss, rates, ready - began, done - ready)
+                if ends_epoch or self.stop.number:
+                    self._save(step)
             self.stop.check()
-            if ends_epoch:
+            if self.leads and ends_epoch:
                 self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
                 self._validate_if_due(step)
 
@@ -173,7 +196,7 @@ class Trainer:
         try:
             return next(batches)
         except UserError:  # a bad sample
-            if step:
+            if self.leads and step:
                 self._save(step)
             raise
 
@@ -203,6 +226,18 @@ class Trainer:
     def _predict_until_stopped(self, image):
         self.stop.check()
         return self.learner.predict(image)
+
+
+def settle_batch_norm(config):
+    """The configuration to train with: without pretrained weights the encoder's batch norm is trained.
+
+    The running statistics of a random encoder, frozen, normalise nothing.
+    """
+    if config.ckpt_url:
+        return config
+    log.warning("no --ckpt_url: the encoder starts from random weights instead of ImageNet's, and its batch norm is "
+                "trained (encoder_bn: trained)")
+    return replace(config, encoder_bn="trained")
 
 
 def dropout_mask(shape, probability, seed, step, rank=0, ranks=1):
