@@ -1,0 +1,78 @@
+"""From an image and a trimap to the network's input, and from its output to the alpha matte.
+
+Evaluation, validation, prediction and both frameworks share this path.
+"""
+import cv2
+import numpy as np
+
+from matting.errors import UserError
+from matting.transforms import normalise, to_float
+from matting.trimap import fuse
+
+STRIDE = 32  # the network's input sides are multiples of this
+
+
+def to_network_input(image, trimap, config):
+    """(H, W, 3) uint8 RGB and (H, W) trimap -> (1, 4, H', W') float32, normalised, H' and W' multiples of 32.
+
+    Sides that are none are resized up: the image cubic, the trimap nearest.
+    """
+    size = tuple(network_side(side) for side in trimap.shape[::-1])
+    image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    trimap = cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST)
+    return normalise(to_float(image), trimap, config)[None]
+
+
+def to_alpha(output, trimap):
+    """(1, 1, H', W') network output -> (H, W) float32 alpha in [0, 1], exactly 0 or 1 where the trimap is known.
+
+    Resized back to the trimap's size, cubic. Raises UserError where the output is not finite.
+    """
+    if not np.isfinite(output).all():
+        raise UserError("the network's output is not finite; its checkpoint is damaged or comes from a training run "
+                        "that diverged")
+    alpha = cv2.resize(output[0, 0], trimap.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return fuse(np.clip(alpha, 0, 1), trimap)
+
+
+def to_uint8(alpha):
+    """Float in [0, 1] -> uint8 0..255, rounded."""
+    return np.rint(255 * alpha).astype(np.uint8)
+
+
+def network_side(side):
+    """The smallest multiple of 32 that is no smaller."""
+    return -(-side // STRIDE) * STRIDE
+
+
+class Frame:
+    """Where an image lies in a frame of fixed size: the release's evaluation protocol, and networks of fixed size.
+
+    An image that stands upright in a frame that lies (or the reverse) is transposed; it is resized to fit, keeping its
+    aspect ratio, and zero-padded on the right and at the bottom.
+    """
+
+    def __init__(self, image_size, frame_size):
+        """Both (height, width)."""
+        (height, width), (frame_height, frame_width) = image_size, frame_size
+        self.frame_size = frame_size
+        self.transposed = (height > width) != (frame_height > frame_width)
+        if self.transposed:
+            height, width = width, height
+        scale = min(frame_height / height, frame_width / width)
+        self.fitted_size = max(1, round(height * scale)), max(1, round(width * scale))
+
+    def place(self, pixels, interpolation=cv2.INTER_CUBIC):
+        """(H, W[, C]) of the image's size -> (h, w[, C]) of the frame's."""
+        if self.transposed:
+            pixels = pixels.swapaxes(0, 1)
+        height, width = self.fitted_size
+        placed = np.zeros((*self.frame_size, *pixels.shape[2:]), pixels.dtype)
+        placed[:height, :width] = cv2.resize(pixels, (width, height), interpolation=interpolation)
+        return placed
+
+    def extract(self, placed):
+        """What `place` put into the frame, at the fitted size, in the image's own orientation."""
+        height, width = self.fitted_size
+        pixels = placed[:height, :width]
+        return pixels.swapaxes(0, 1) if self.transposed else pixels
