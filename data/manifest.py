@@ -1,13 +1,12 @@
 """manifest.json of a prepared set: what was composed from what, with which settings and versions."""
 import json
 import logging
-import platform
 from dataclasses import asdict
 
 import cv2
 import numpy as np
-from PIL import __version__ as pillow_version
-from PIL import features
+import PIL
+import simplejpeg
 
 from data.compose import sha256
 from data.plan import Settings
@@ -25,8 +24,7 @@ def describe(plan, data_dir, settings):
     return {
         "rule": RULE,
         "settings": asdict(settings) | {"validation": list(settings.validation)},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__,
-                     "pillow": pillow_version, "libjpeg-turbo": features.version("libjpeg_turbo")},
+        "versions": {library.__name__: library.__version__ for library in (cv2, np, PIL, simplejpeg)},
         "sources": {file.source: sha256(data_dir / file.source)
                     for foreground in plan for file in foreground.files.values()},
         "composites": {merged: name for foreground in plan for merged, name in foreground.composites.items()},
