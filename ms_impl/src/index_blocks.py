@@ -35,6 +35,9 @@ class IndexBlock(nn.Cell):
         super().__init__()
         kind = INDEX_KINDS[kind](channels, expansion)
         window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
+        self.padding = window["padding"]
+        self.dense = kind.groups == 1
+        self.nonlinear = nonlinear
 
         def branch():
             first_width = kind.hidden if nonlinear else kind.maps
@@ -47,22 +50,41 @@ class IndexBlock(nn.Cell):
         self.branches = nn.CellList([branch() for _ in range(kind.branches)])
 
     def construct(self, x):
-        branches = ()
-        for branch in self.branches:
-            branches += (branch(x),)
-        # stacked behind the channels, so that channel 4c + 2 row + column holds a cell's (row, column) of map c
-        cells = ops.stack(branches, 2)
-        batch, _, _, rows, columns = cells.shape
-        gates = ops.sigmoid(cells.reshape(batch, -1, 4, rows, columns))
-        exponentials = ops.exp(gates)  # softmax without its shift: gates lie in (0, 1)
-        shares = exponentials / exponentials.sum(2, keepdims=True)
-        return pixel_shuffle(shares), pixel_shuffle(gates)
+        places = ()  # of a 2x2 cell: top left, top right, bottom left, bottom right
+        for branch, window in zip(self.branches, self.windows(x)):  # noqa: B905, graph mode has no strict
+            places += (branch.mix(branch.relu(branch.bn(window))) if self.nonlinear else window,)
+        if len(places) == 1:  # holistic: one branch predicts all four
+            places = ops.split(places[0], 1, 1)
+        gates, exponentials = (), ()
+        for place in places:
+            gate = ops.sigmoid(place)
+            gates += (gate,)
+            exponentials += (ops.exp(gate),)  # softmax without its shift: gates lie in (0, 1)
+        total = exponentials[0] + exponentials[1] + exponentials[2] + exponentials[3]
+        shares = ()
+        for exponential in exponentials:
+            shares += (exponential / total,)
+        return interleave(shares), interleave(gates)
+
+    def windows(self, x):
+        """Each branch's first convolution; dense ones are joined, so that x is unfolded once for all four."""
+        outputs = ()
+        if self.dense:
+            kernels = ()
+            for branch in self.branches:
+                kernels += (branch.conv.weight,)
+            joined = ops.conv2d(x, ops.concat(kernels, 0), stride=2, pad_mode="pad", padding=self.padding)
+            outputs = ops.split(joined, joined.shape[1] // len(kernels), 1)
+        else:
+            for branch in self.branches:
+                outputs += (branch.conv(x),)
+        return outputs
 
 
-def pixel_shuffle(cells):
-    """(B, M, 4, h, w), place 2 row + column of each 2x2 cell -> (B, M, 2h, 2w)."""
-    batch, maps, _, rows, columns = cells.shape
-    cells = cells.reshape(batch, maps, 2, 2, rows, columns).transpose(0, 1, 4, 2, 5, 3)
+def interleave(places):
+    """Four (B, M, h, w) maps, one for each place of the 2x2 cells -> (B, M, 2h, 2w)."""
+    batch, maps, rows, columns = places[0].shape
+    cells = ops.stack(places, 2).reshape(batch, maps, 2, 2, rows, columns).transpose(0, 1, 4, 2, 5, 3)
     return cells.reshape(batch, maps, 2 * rows, 2 * columns)
 
 
