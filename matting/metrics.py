@@ -143,8 +143,10 @@ def _magnitude_difference(prediction, alpha, gaussian, derivative):
     """
     alpha_x, alpha_y = _gradient(alpha, gaussian, derivative)
     change_x, change_y = _gradient(prediction - alpha, gaussian, derivative)
-    magnitudes = cv2.magnitude(alpha_x, alpha_y) + cv2.magnitude(alpha_x + change_x, alpha_y + change_y)
-    squares = change_x * (2 * alpha_x + change_x) + change_y * (2 * alpha_y + change_y)
+    prediction_x, prediction_y = alpha_x + change_x, alpha_y + change_y
+    squares = change_x * (alpha_x + prediction_x) + change_y * (alpha_y + prediction_y)
+    magnitudes = (np.sqrt(alpha_x * alpha_x + alpha_y * alpha_y)  # cv2.magnitude's last digit varies from run to run
+                  + np.sqrt(prediction_x * prediction_x + prediction_y * prediction_y))
     return squares / np.maximum(magnitudes, np.finfo(np.float32).tiny)
 
 

@@ -186,6 +186,12 @@ def test_largest_component_is_exact_where_the_guess_fails():
         np.testing.assert_array_equal(largest_component(pixels), expected)
 
 
+def test_values_do_not_vary_with_the_arrays_address():
+    prediction, alpha, trimap = noisy(np.random.default_rng(2), 0.1, np.float32)
+    values = {tuple(evaluate(prediction.copy(), alpha.copy(), trimap, "release").values()) for _ in range(20)}
+    assert len(values) == 1
+
+
 def test_values_do_not_depend_on_threads_or_memory_layout():
     prediction, alpha, trimap = noisy(np.random.default_rng(2), 0.1, np.float32)
     expected = evaluate(prediction, alpha, trimap, "release")

@@ -1,0 +1,193 @@
+"""Evaluation of a network on a prepared validation set: predicted mattes and the four metrics.
+
+By the release's protocol images are fitted into a frame of img_size, and both mattes are compared at that size. What is
+measured is the 8-bit matte that is written, so that anyone can measure it again from the files.
+"""
+import csv
+import json
+import logging
+import platform
+import statistics
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from matting.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
+from matting.errors import UserError
+from matting.files import atomic_path, check_same_size, read_alpha, read_image, read_trimap, write_png
+from matting.inference import Frame, to_alpha, to_network_input, to_uint8
+from matting.metrics import METRICS, evaluate
+
+log = logging.getLogger(__name__)
+
+WORKERS = 2  # threads that read and measure while the network predicts
+AHEAD = 4  # images read, and as many measured, ahead of their turn
+SLOWEST = 3  # images named
+DIGITS = {"sad": 3, "mse": 5, "grad": 3, "conn": 3}
+
+
+class ImageResult(NamedTuple):
+    """One image's metrics and the seconds that the network took for it."""
+
+    name: str
+    sad: float
+    mse: float
+    grad: float
+    conn: float
+    seconds: float
+
+
+class _Image(NamedTuple):
+    """A validation image in its frame; `trimap` is placed there, `alpha` is not."""
+
+    name: str
+    frame: Frame
+    network_input: np.ndarray
+    trimap: np.ndarray
+    alpha: np.ndarray
+
+
+def evaluate_folder(predict, config, rows, folder, versions):
+    """Predict every validation row into `folder`/NAME_K.png and write eval.log, metrics.csv, metrics.json there.
+
+    predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. rows: ValidationRows. versions: {library: version} of the
+    framework, for the report. Returns {metric: mean}. Raises UserError for an unusable file, before the first
+    prediction if the file is missing.
+    """
+    _check_all_there(rows, config.data_dir)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "eval.log").open("w", encoding="utf-8") as log_file, logging_redirect_tqdm():
+        def tell(line):
+            log.info("%s", line)
+            print(line, file=log_file, flush=True)
+
+        tell(f"{config.ckpt_url} on {len(rows)} images of {config.data_dir}, {config.metric_protocol} protocol")
+        results = []
+        images = evaluate_images(predict, config, rows, lambda name, pixels: write_png(folder / f"{name}.png", pixels))
+        for result in tqdm(images, total=len(rows), disable=None, unit="image"):
+            results.append(result)
+            tell(f"{result.name}: {_told(result._asdict())}")
+        means = mean_metrics(results)
+        for line in _summary(results, means, config, rows):
+            tell(line)
+    _write_csv(folder / "metrics.csv", results)
+    _write_json(folder / "metrics.json", results, means, config, versions)
+    return means
+
+
+def validate(predict, rows, config):
+    """{metric: mean} over the validation rows, as evaluate_folder measures them, writing nothing."""
+    return mean_metrics(list(evaluate_images(predict, config, rows)))
+
+
+def evaluate_images(predict, config, rows, keep=lambda name, pixels: None):
+    """Yield an ImageResult for each row, in order.
+
+    keep(name, (h, w) uint8 matte at the fitted size) is called in a thread. Reading, measuring and keeping overlap with
+    prediction, which stays in the caller's thread.
+    """
+    with ThreadPoolExecutor(WORKERS) as pool:
+        images = _map_ahead(pool, partial(_read, config), rows)
+        predicted = (_timed_prediction(predict, image) for image in images)
+        yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep), predicted)
+
+
+def mean_metrics(results):
+    """ImageResults -> {metric: mean}."""
+    return {name: statistics.fmean(getattr(result, name) for result in results) for name in METRICS}
+
+
+def _map_ahead(pool, function, items):
+    """`map` in the pool's threads, in order, with at most AHEAD items taken before their result is asked for."""
+    pending = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _read(config, row):
+    paths = [Path(config.data_dir, path) for path in row]
+    image, alpha, trimap = (read(path) for read, path in zip((read_image, read_alpha, read_trimap), paths, strict=True))
+    check_same_size(paths[1], alpha, paths[0], image)
+    check_same_size(paths[2], trimap, paths[0], image)
+    frame = Frame(trimap.shape, config.img_size)
+    trimap = frame.place(trimap, cv2.INTER_NEAREST)
+    return _Image(paths[0].stem, frame, to_network_input(frame.place(image), trimap, config), trimap, alpha)
+
+
+def _timed_prediction(predict, image):
+    start = time.perf_counter()
+    output = predict(image.network_input)
+    return image, output, time.perf_counter() - start
+
+
+def _measure(protocol, keep, predicted):
+    image, output, seconds = predicted
+    pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap)))
+    keep(image.name, pixels)
+    true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
+    metrics = evaluate(pixels / np.float32(255), true_pixels / np.float32(255), trimap, protocol)
+    return ImageResult(image.name, **metrics, seconds=seconds)
+
+
+def _check_all_there(rows, data_dir):
+    for path in sorted({path for row in rows for path in row}):
+        if not Path(data_dir, path).is_file():
+            raise UserError(f"{Path(data_dir, path)}: no such file, though data.txt names it; prepare the data again")
+
+
+def _told(values):
+    return "  ".join(f"{name.upper()} {values[name]:.{DIGITS[name]}f}" for name in METRICS)
+
+
+def _summary(results, means, config, rows):
+    """The lines that end eval.log."""
+    yield f"mean of {len(results)} images: {_told(means)}"
+    if _is_documented_evaluation(config, rows):
+        for condition, limits in EXPECTED_AT_MOST.items():
+            too_high = [name.upper() for name in METRICS if means[name] > limits[name]]
+            verdict = f"out of range: {', '.join(too_high)}" if too_high else "in range"
+            yield f"expected at most, {condition}: {_told(limits)}: {verdict}"
+    slowest = sorted(results, key=lambda result: -result.seconds)[:SLOWEST]
+    yield (f"network: median {statistics.median(result.seconds for result in results):.3f} s an image; slowest "
+           + ", ".join(f"{result.name} {result.seconds:.3f} s" for result in slowest))
+
+
+def _is_documented_evaluation(config, rows):
+    """Whether the expected range applies, which was measured on AIM-500's validation set by the release protocol."""
+    stems = {Path(row.mask).stem for row in rows}
+    return stems == set(VALIDATION_STEMS) and config.metric_protocol == "release" and config.img_size == (1080, 1620)
+
+
+def _write_csv(path, results):
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(ImageResult._fields)
+        writer.writerows(results)
+
+
+def _write_json(path, results, means, config, versions):
+    report = {
+        "protocol": config.metric_protocol,
+        "img_size": config.img_size,
+        "ckpt_url": config.ckpt_url,
+        "data_dir": config.data_dir,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__,
+                     **versions},
+        "means": means,
+        "images": [result._asdict() for result in results],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

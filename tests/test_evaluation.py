@@ -1,0 +1,192 @@
+"""Evaluation of a prepared set: what it writes, what it measures, what it says of bad files."""
+import csv
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from matting import evaluation
+from matting.aim500 import VALIDATION_STEMS
+from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.errors import UserError
+from matting.evaluation import ImageResult, evaluate_folder, evaluate_images, validate
+from matting.files import read_alpha, read_trimap, write_png
+from matting.metrics import METRICS, evaluate
+from matting.sample import ValidationRow
+
+LANDSCAPE, PORTRAIT = (40, 60), (60, 40)
+
+
+def config_for(root, **changes):
+    values = {"data_dir": str(root), "img_size": [64, 96], "ckpt_url": "a.ckpt", **changes}
+    return make_config({**read_yaml(DEFAULT_CONFIG), **values})
+
+
+def write_row(root, name, size, k=0):
+    """One validation composite whose red channel is its alpha: a soft diagonal edge."""
+    y, x = np.mgrid[0:1:size[0] * 1j, 0:1:size[1] * 1j]
+    alpha = np.rint(255 * np.clip(3 * x + y - 1.5, 0, 1)).astype(np.uint8)
+    trimap = np.where((alpha > 0) & (alpha < 255), 128, alpha).astype(np.uint8)
+    row = ValidationRow(f"validation/merged/{name}_{k}.png", f"validation/mask/{name}.png",
+                        f"validation/trimap/{name}.png")
+    for path, pixels in zip(row, (np.dstack([alpha, alpha // 2, alpha // 3]), alpha, trimap), strict=True):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        write_png(root / path, pixels)
+    return row
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return [write_row(tmp_path, "lying", LANDSCAPE), write_row(tmp_path, "standing", PORTRAIT),
+            write_row(tmp_path, "lying", LANDSCAPE, 1)]
+
+
+def red_channel(network_input):
+    """The perfect network for these images."""
+    return network_input[:, :1] * np.float32(0.229) + np.float32(0.485)
+
+
+def half(network_input):
+    return np.full_like(network_input[:, :1], 0.5)
+
+
+def test_sad_of_a_half_matte_by_hand(tmp_path):
+    """64 unknown pixels, truth 1, 0.5 written as 128: 64 (1 - 128 / 255) / 1000, in a frame of the image's size."""
+    row = write_row(tmp_path, "square", (32, 64))
+    alpha = np.zeros((32, 64), np.uint8)
+    alpha[4:12, 4:12] = alpha[20:, 40:] = 255
+    trimap = alpha.copy()
+    trimap[4:12, 4:12] = 128
+    write_png(tmp_path / row.mask, alpha)
+    write_png(tmp_path / row.trimap, trimap)
+    means = validate(half, [row], config_for(tmp_path, img_size=[32, 64]))
+    assert means["sad"] == pytest.approx(64 * (127 / 255) / 1000)
+    assert means["mse"] == pytest.approx((127 / 255) ** 2)
+
+
+@pytest.mark.parametrize("protocol", ["release", "adobe"])
+def test_what_is_reported_can_be_measured_again_from_the_files(tmp_path, rows, protocol):
+    """Frames of the images' own size, so that the set's files are what the mattes are compared with."""
+    config = config_for(tmp_path, img_size=[40, 60], metric_protocol=protocol)
+    means = evaluate_folder(half, config, rows, tmp_path / "logs", {"framework": "1.2"})
+    with (tmp_path / "logs" / "metrics.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [line["name"] for line in table] == ["lying_0", "standing_0", "lying_1"]
+    for line, row in zip(table, rows, strict=True):
+        predicted = read_alpha(tmp_path / "logs" / f"{line['name']}.png")
+        alpha, trimap = read_alpha(tmp_path / row.mask), read_trimap(tmp_path / row.trimap)
+        assert predicted.shape == alpha.shape  # in the image's own orientation
+        np.testing.assert_array_equal(predicted, np.where(trimap == 128, 128, trimap))
+        expected = evaluate(predicted / np.float32(255), alpha / np.float32(255), trimap, protocol)
+        assert {name: float(line[name]) for name in METRICS} == pytest.approx(expected)
+    assert means == {name: pytest.approx(np.mean([float(line[name]) for line in table])) for name in METRICS}
+    report = json.loads((tmp_path / "logs" / "metrics.json").read_text())
+    assert report["protocol"] == protocol and report["means"] == means and len(report["images"]) == 3
+    assert report["versions"].keys() == {"python", "numpy", "opencv", "framework"}
+
+
+def test_a_perfect_network_scores_near_0_and_a_half_matte_does_not(tmp_path, rows):
+    config = config_for(tmp_path)
+    perfect, trivial = (validate(predict, rows, config) for predict in (red_channel, half))
+    assert perfect["sad"] < 0.02 * trivial["sad"] and perfect["grad"] < 0.02 * trivial["grad"]
+
+
+def test_validation_measures_the_same_and_writes_nothing(tmp_path, rows):
+    config = config_for(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    means = validate(half, rows, config)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert means == evaluate_folder(half, config, rows, tmp_path / "logs", {})
+
+
+def test_log_names_every_image_the_means_and_the_slowest(tmp_path, rows):
+    evaluate_folder(half, config_for(tmp_path), rows, tmp_path / "logs", {})
+    log = (tmp_path / "logs" / "eval.log").read_text()
+    for words in ("lying_0: SAD", "standing_0: SAD", "lying_1: SAD", "mean of 3 images: SAD", "slowest ",
+                  "a.ckpt on 3 images", "release protocol"):
+        assert words in log
+    assert "expected" not in log  # this is not AIM-500
+
+
+def summary_of(tmp_path, sad, **changes):
+    rows = [ValidationRow(f"m/{stem}_0.png", f"mask/{stem}.png", f"t/{stem}.png") for stem in VALIDATION_STEMS]
+    config = config_for(tmp_path, **{"img_size": [1080, 1620], **changes})
+    results = [ImageResult("o", sad, 0.0096, 13.43, 20.43, 1.0)]
+    return "\n".join(evaluation._summary(results, evaluation.mean_metrics(results), config, rows))
+
+
+def test_expected_range_is_told_for_aim_500(tmp_path):
+    one, eight = summary_of(tmp_path, 21.51).splitlines()[1:3]
+    assert "1 GPU: SAD 24.000" in one and one.endswith(": in range")
+    assert "8 GPUs: SAD 24.200" in eight and eight.endswith("out of range: GRAD")
+    assert "out of range: SAD\n" in summary_of(tmp_path, 24.01)
+
+
+@pytest.mark.parametrize("changes", [{"metric_protocol": "adobe"}, {"img_size": [540, 810]}])
+def test_expected_range_is_not_told_where_it_was_not_measured(tmp_path, changes):
+    assert "expected" not in summary_of(tmp_path, 21.51, **changes)
+
+
+def test_measuring_overlaps_prediction(tmp_path, rows):
+    """The first image is still being kept when the second is predicted."""
+    second_predicted = threading.Event()
+    calls = []
+
+    def predict(network_input):
+        calls.append(1)
+        if len(calls) == 2:
+            second_predicted.set()
+        return half(network_input)
+
+    def keep(name, pixels):
+        assert second_predicted.wait(10)
+
+    assert len(list(evaluate_images(predict, config_for(tmp_path), rows, keep))) == 3
+
+
+def test_memory_is_bounded(tmp_path, rows):
+    """Not many more images are read than measured, however long the list."""
+    predicted, measured = [], []
+
+    def predict(network_input):
+        predicted.append(1)
+        assert len(predicted) - len(measured) <= 2 * evaluation.AHEAD + evaluation.WORKERS
+        return half(network_input)
+
+    for result in evaluate_images(predict, config_for(tmp_path), rows * 10):
+        measured.append(result)
+    assert len(measured) == 30
+
+
+def test_a_missing_file_is_named_before_the_first_prediction(tmp_path, rows):
+    (tmp_path / rows[2].merged).unlink()
+    with pytest.raises(UserError, match="lying_1.png: no such file"):
+        evaluate_folder(lambda _: pytest.fail("predicted"), config_for(tmp_path), rows, tmp_path / "logs", {})
+
+
+def test_a_damaged_file_is_named_and_what_was_finished_is_kept(tmp_path, rows):
+    path = tmp_path / rows[2].merged
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match="lying_1.png: cannot be read as an image"):
+        evaluate_folder(half, config_for(tmp_path), rows, tmp_path / "logs", {})
+    assert read_alpha(tmp_path / "logs" / "lying_0.png").shape == (64, 96)
+
+
+def test_a_trimap_of_another_size_is_named(tmp_path, rows):
+    Image.new("L", (30, 20), 128).save(tmp_path / rows[1].trimap)
+    with pytest.raises(UserError, match="trimap/standing.png: is 30x20, but .*standing_0.png is 40x60"):
+        validate(half, rows, config_for(tmp_path))
+
+
+def test_output_that_is_not_finite_is_refused(tmp_path, rows):
+    with pytest.raises(UserError, match="not finite"):
+        validate(lambda network_input: half(network_input) * np.nan, rows, config_for(tmp_path))
+
+
+def test_evaluation_names_its_documented_files(tmp_path, rows):
+    evaluate_folder(half, config_for(tmp_path), rows, tmp_path / "logs", {})
+    assert sorted(path.name for path in Path(tmp_path, "logs").iterdir()) == [
+        "eval.log", "lying_0.png", "lying_1.png", "metrics.csv", "metrics.json", "standing_0.png"]
