@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
 import ms_impl.utils
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml

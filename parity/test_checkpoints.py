@@ -1,0 +1,206 @@
+"""Weights in and out: name maps are bijections with hard-coded anchors, and nothing loads into the wrong place."""
+import dataclasses
+import itertools
+
+import mindspore as ms
+import numpy as np
+import pytest
+import torch
+
+import ms_impl.src.model
+import ms_impl.utils
+import torch_ref.model
+import torch_ref.utils
+from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.errors import UserError
+from matting.names import (
+    MINDSPORE_SUFFIXES,
+    from_mindspore,
+    official_names,
+    to_mindspore,
+    tonylins_names,
+    torchvision_names,
+)
+from matting.weights import encoder_weights, house_weights, match
+
+CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+REPEATS = [row[3] for row in CONFIG.inverted_residual_setting]
+OFFICIAL_ANCHORS = {
+    "encoder.stages.0.conv.weight": "layer0.0.weight",
+    "encoder.stages.1.0.depthwise.bn.running_var": "layer1.0.conv.1.running_var",
+    "encoder.stages.1.0.project.conv.weight": "layer1.0.conv.3.weight",
+    "encoder.stages.4.3.expand.bn.bias": "layer4.3.conv.1.bias",
+    "encoder.stages.7.0.project.bn.weight": "layer7.0.conv.7.weight",
+    "pools.0.index.branches.0.conv.weight": "index0.indexnet1.0.weight",
+    "pools.6.index.branches.3.bn.running_mean": "index6.indexnet4.1.running_mean",
+    "pools.2.index.branches.1.mix.weight": "index2.indexnet2.3.weight",
+    "context.branches.0.conv.weight": "dconv_pp.aspp1.atrous_conv.0.weight",
+    "context.branches.3.pointwise.bn.bias": "dconv_pp.aspp4.atrous_conv.4.bias",
+    "context.branches.4.project.conv.weight": "dconv_pp.global_avg_pool.1.weight",
+    "context.project.bn.weight": "dconv_pp.bottleneck_conv.1.weight",
+    "decoder.stages.0.fuse.conv.weight": "decoder_layer6.dconv.0.weight",
+    "decoder.stages.6.fuse.bn.running_mean": "decoder_layer0.dconv.1.running_mean",
+    "prediction.0.conv.weight": "pred.0.0.weight",
+    "prediction.1.weight": "pred.1.weight",
+}
+TORCHVISION_ANCHORS = {
+    "encoder.stages.0.bn.weight": "features.0.1.weight",
+    "encoder.stages.1.0.depthwise.conv.weight": "features.1.conv.0.0.weight",
+    "encoder.stages.1.0.project.bn.bias": "features.1.conv.2.bias",
+    "encoder.stages.2.1.expand.conv.weight": "features.3.conv.0.0.weight",
+    "encoder.stages.7.0.project.conv.weight": "features.17.conv.2.weight",
+}
+TONYLINS_ANCHORS = {
+    "encoder.stages.1.0.depthwise.conv.weight": "features.1.conv.0.weight",
+    "encoder.stages.2.1.expand.conv.weight": "features.3.conv.0.weight",
+    "encoder.stages.7.0.project.bn.running_var": "features.17.conv.7.running_var",
+}
+
+
+def shapes(**settings):
+    return torch_ref.utils.weight_shapes(torch_ref.model.IndexNet(dataclasses.replace(CONFIG, **settings).network))
+
+
+def encoder_shapes():
+    return {name: shape for name, shape in shapes().items() if name.startswith("encoder.")}
+
+
+def random_weights(names, seed=0):
+    rng = np.random.default_rng(seed)
+    return {name: rng.random(shape, np.float32) for name, shape in names.items()}
+
+
+def backbone(naming, head="classifier.1.weight"):
+    """A generated ImageNet file in a foreign naming, three input channels, with a classifier."""
+    house = random_weights(encoder_shapes())
+    foreign = {other: house[name] for name, other in naming(encoder_shapes(), REPEATS).items()}
+    foreign["features.0.0.weight"] = foreign["features.0.0.weight"][:, :3]
+    return house, foreign | {"features.18.0.weight": np.ones((1, 1), np.float32), head: np.ones(1, np.float32)}
+
+
+def save_torch(path, weights):
+    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in weights.items()}, path)
+    return path
+
+
+def assert_same(actual, expected):
+    assert list(actual) == list(expected)
+    assert all(np.array_equal(actual[name], expected[name]) for name in expected)
+
+
+def test_official_release_has_461_names_one_for_each_of_ours():
+    names = official_names(shapes())
+    assert len(names) == len(set(names.values())) == 461
+    assert {house: names[house] for house in OFFICIAL_ANCHORS} == OFFICIAL_ANCHORS
+
+
+@pytest.mark.parametrize("kind, nonlinear, aspp, operator", list(itertools.product(
+    ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True), ("std_conv", "dep_sep_conv"))))
+def test_name_map_is_a_bijection_for_every_variant(kind, nonlinear, aspp, operator):
+    house = shapes(index_kind=kind, use_nonlinear=nonlinear, apply_aspp=aspp, conv_operator=operator)
+    assert len(set(official_names(house).values())) == len(house)
+
+
+def test_holistic_blocks_have_one_branch_in_the_official_naming():
+    name = "pools.3.index.branches.0.conv.weight"
+    assert official_names(shapes(index_kind="holistic"))[name] == "index3.indexnet.0.weight"
+    assert official_names(shapes(index_kind="holistic", use_nonlinear=False))[name] == "index3.indexnet.weight"
+
+
+@pytest.mark.parametrize("naming, anchors",
+                         [(torchvision_names, TORCHVISION_ANCHORS), (tonylins_names, TONYLINS_ANCHORS)])
+def test_backbone_names_are_a_bijection_with_known_anchors(naming, anchors):
+    names = naming(encoder_shapes(), REPEATS)
+    assert len(set(names.values())) == len(names) == 255
+    assert {house: names[house] for house in anchors} == anchors
+
+
+def test_mindspore_names_are_a_bijection_and_are_the_networks_own():
+    network = ms_impl.src.model.IndexNet(CONFIG.network)
+    assert {to_mindspore(name) for name in shapes()} == {parameter.name for parameter in network.get_parameters()}
+    assert all(from_mindspore(to_mindspore(name)) == name for name in shapes())
+
+
+@pytest.mark.parametrize("naming", [torchvision_names, tonylins_names])
+def test_backbone_loads_with_a_zero_trimap_channel(tmp_path, naming):
+    house, foreign = backbone(naming)
+    loaded = encoder_weights(save_torch(tmp_path / "net.pth", foreign), encoder_shapes(), REPEATS)
+    house["encoder.stages.0.conv.weight"][:, 3] = 0
+    assert_same(loaded, house)
+
+
+def test_backbone_loads_from_mindspores_model_zoo_naming(tmp_path):
+    house, foreign = backbone(torchvision_names, head="head.1.weight")
+    parameters = []
+    for name, value in foreign.items():
+        parts = name.split(".")
+        if len(parts) == 6 or parts[1] == "0":  # a convolution or norm inside a ConvBNReLU cell
+            parts.insert(-2, "features")
+        parts[-1] = MINDSPORE_SUFFIXES[parts[-1]] if value.ndim == 1 and parts[0] != "head" else parts[-1]
+        parameters.append({"name": ".".join(parts), "data": ms.Tensor(value)})
+    path = tmp_path / "mobilenet.ckpt"
+    ms.save_checkpoint(parameters, str(path))
+    house["encoder.stages.0.conv.weight"][:, 3] = 0
+    assert_same(encoder_weights(path, encoder_shapes(), REPEATS), house)
+
+
+def test_official_checkpoint_loads_with_module_prefix_and_counters(tmp_path):
+    house = random_weights(shapes())
+    official = {f"module.{name}": torch.from_numpy(house[ours]) for ours, name in official_names(house).items()}
+    official["module.layer0.1.num_batches_tracked"] = torch.tensor(7)
+    path = tmp_path / "indexnet.pth.tar"
+    torch.save({"state_dict": official, "epoch": 30}, path)
+    assert_same(house_weights(path, shapes()), house)
+
+
+def test_checkpoints_cross_the_frameworks_bit_exactly(tmp_path):
+    first = ms_impl.src.model.IndexNet(CONFIG.network)
+    ms_impl.utils.save_checkpoint(first, tmp_path / "a.ckpt")
+    second = torch_ref.model.IndexNet(CONFIG.network)
+    torch_ref.utils.load_checkpoint(second, tmp_path / "a.ckpt")
+    torch_ref.utils.save_checkpoint(second, tmp_path / "b.pth")
+    third = ms_impl.src.model.IndexNet(CONFIG.network)
+    ms_impl.utils.load_checkpoint(third, tmp_path / "b.pth")
+    assert_same(ms_impl.utils.get_weights(third), ms_impl.utils.get_weights(first))
+
+
+def test_foreign_weights_are_refused_with_all_three_lists():
+    wanted = {"a": (1,), "b": (2,), "c": (3,)}
+    weights = {"b": np.zeros(2), "c": np.zeros(4), "d": np.zeros(1)}
+    with pytest.raises(UserError) as error:
+        match("net.pth", weights, wanted)
+    assert str(error.value) == ("net.pth: holds the weights of another network (1 missing: a; 1 unexpected: d; "
+                                "1 mis-shaped: c (4,) instead of (3,))")
+
+
+def test_another_networks_backbone_is_refused(tmp_path):
+    path = save_torch(tmp_path / "vgg.pth", {"features.0.weight": np.ones((64, 3, 3, 3), np.float32)})
+    with pytest.raises(UserError, match=r"vgg.pth: holds the weights of another network \(255 missing: "):
+        encoder_weights(path, encoder_shapes(), REPEATS)
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("absent.pth", None, "no such file"),
+    ("net.bin", b"x", "unknown kind of weight file"),
+    ("net.pth", b"not a zip", "is not a PyTorch weight file"),
+    ("net.ckpt", b"not a protobuf", "is not a MindSpore checkpoint"),
+    ("net.npz", b"not a zip", "is not a NumPy archive"),
+])
+def test_bad_weight_files_are_named_in_one_line(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        house_weights(path, shapes())
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path):
+    class Dangerous:
+        def __reduce__(self):
+            return print, ("run",)
+
+    path = tmp_path / "net.pth"
+    torch.save({"x": Dangerous()}, path)
+    with pytest.raises(UserError, match="is not a PyTorch weight file"):
+        house_weights(path, shapes())

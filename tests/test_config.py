@@ -1,0 +1,145 @@
+"""Configuration: documented keys and defaults, every key a flag, mistakes named."""
+import dataclasses
+
+import pytest
+import yaml
+
+from matting.config import (
+    DEFAULT_CONFIG,
+    FIELDS,
+    Config,
+    config_parser,
+    load_config,
+    make_config,
+    read_yaml,
+    save_config,
+)
+from matting.errors import UserError
+
+DOCUMENTED = yaml.safe_load("""
+batch_size: 16
+epochs: 30
+learning_rate: 0.01
+backbone_lr_mult: 100
+lr_decay: 0.1
+milestones: [20, 26]
+input_size: 320
+img_size: [1080, 1620]
+width_mult: 1.0
+output_stride: 32
+decoder_kernel_size: 5
+conv_operator: std_conv
+apply_aspp: True
+use_context: True
+use_nonlinear: True
+rate: 1
+current_stride: 1
+inverted_residual_setting: [[1,32,16,1,1,1], [6,16,24,2,2,1], [6,24,32,3,2,1], [6,32,64,4,2,1], [6,64,96,3,1,1],
+                            [6,96,160,3,2,1], [6,160,320,1,1,1]]
+num_bgs_train: 96
+num_bgs_val: 20
+img_scale: 255
+scales: [1, 1.5, 2]
+img_std: [0.229, 0.224, 0.225, 1]
+img_mean: [0.485, 0.456, 0.406, 0]
+logs_dir: logs
+device_target: GPU
+device_id: 0
+device_start: 0
+keep_checkpoint_max: 10
+is_distributed: False
+num_workers: 12
+""")
+DOCUMENTED_WITHOUT_DEFAULT = ("data_dir", "bg_dir", "ckpt_url")
+
+
+def parse(*argv, **options):
+    return load_config(config_parser("test"), argv, **options)[0]
+
+
+def test_documented_keys_have_their_documented_defaults():
+    defaults = read_yaml(DEFAULT_CONFIG)
+    assert {key: defaults[key] for key in DOCUMENTED} == DOCUMENTED
+    assert set(DOCUMENTED_WITHOUT_DEFAULT) < set(defaults)
+
+
+def test_yaml_and_dataclass_have_the_same_keys_and_each_has_a_comment_or_block():
+    assert set(read_yaml(DEFAULT_CONFIG)) == set(FIELDS)
+
+
+def test_configuration_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse().epochs = 3
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_every_key_is_a_flag(key):
+    default = getattr(parse(), key)
+    text = str(list(map(list, default)) if key == "inverted_residual_setting" else
+               list(default) if isinstance(default, tuple) else default)
+    assert getattr(parse(f"--{key}", text), key) == default
+
+
+@pytest.mark.parametrize("tokens", [["5", "9"], ["5,9"], ["[5, 9]"], ["[5,", "9]"]])
+def test_lists_work_from_the_command_line(tokens):
+    assert parse("--milestones", *tokens).milestones == (5, 9)
+
+
+@pytest.mark.parametrize("text, value", [("False", False), ("false", False), ("0", False), ("True", True), ("1", True)])
+def test_booleans_work_from_the_command_line(text, value):
+    assert parse("--use_context", text).use_context is value
+
+
+def test_flags_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 5\nbatch_size: 2\n")
+    config = parse("--config_path", str(path), "--batch_size", "3")
+    assert (config.epochs, config.batch_size, config.seed) == (5, 3, 0)
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--lerning_rate", "1"], "unknown flag --lerning_rate; did you mean --learning_rate?"),
+    (["--epoch", "1"], "unknown flag --epoch; did you mean --epochs?"),
+    (["extra"], "unexpected argument 'extra'; see --help"),
+    (["--batch_size", "many"], "batch_size 'many': expected a whole number"),
+    (["--batch_size", "1.5"], "batch_size 1.5: expected a whole number"),
+    (["--batch_size", "0"], "batch_size 0 must be greater than 0"),
+    (["--use_context", "maybe"], "use_context 'maybe': expected True or False"),
+    (["--index_kind", "deepwise"], "index_kind 'deepwise' is not one of holistic, depthwise_o2o, depthwise_m2o"),
+    (["--decoder_kernel_size", "4"], "decoder_kernel_size 4 must be odd"),
+    (["--input_size", "300"], "input_size 300 is not a multiple of 32; 320 is the next one"),
+    (["--milestones", "[5"], r"--milestones [5: expected a list such as 20 26 or [20, 26]"),
+    (["--img_mean", "1"], "img_mean needs 4 entries, not 1"),
+    (["--config_path", "absent.yaml"], "absent.yaml: no such configuration file"),
+])
+def test_mistakes_are_named(argv, message):
+    with pytest.raises(UserError) as error:
+        parse(*argv)
+    assert str(error.value) == message
+
+
+def test_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mile_stones: [1]\n")
+    with pytest.raises(UserError, match=r"mine.yaml: unknown key mile_stones; did you mean milestones\?"):
+        parse("--config_path", str(path))
+
+
+def test_saved_configuration_reads_back_equal(tmp_path):
+    config = parse("--milestones", "3", "--width_mult", "1.4", "--bg_dir", "a folder: with colon")
+    save_config(config, tmp_path)
+    assert make_config(read_yaml(tmp_path / "config.yaml")) == config
+
+
+def test_checkpoint_brings_its_network_but_not_its_folders(tmp_path):
+    save_config(parse("--index_kind", "holistic", "--data_dir", "theirs", "--img_scale", "1023"), tmp_path)
+    checkpoint = str(tmp_path / "best.ckpt")
+    config = parse("--ckpt_url", checkpoint, with_checkpoint=True)
+    assert (config.index_kind, config.img_scale, config.data_dir) == ("holistic", 1023, "AIM-500")
+    assert parse("--ckpt_url", checkpoint).index_kind == "depthwise_m2o"
+    assert parse("--ckpt_url", checkpoint, "--index_kind", "depthwise_o2o", with_checkpoint=True).index_kind == (
+        "depthwise_o2o")
+
+
+def test_network_configuration_is_the_network_part():
+    assert Config.network.fget(parse("--use_context", "False")).use_context is False
