@@ -12,7 +12,8 @@ from data.png import DEFLATE, encode_png
 def pictures():
     rng = np.random.default_rng(1)
     y, x = np.mgrid[:70, :90]
-    yield from (rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((1, 1), (1, 9), (33, 1), (16, 5), (50, 40)))
+    for height, width in ((1, 1), (1, 9), (33, 1), (16, 5), (50, 40)):
+        yield rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     yield rng.choice(np.array([0, 255], np.uint8), (40, 30, 3))  # the largest differences, which wrap around
     yield np.full((20, 20, 3), 255, np.uint8)
     yield np.dstack([3 * x, 2 * y, x + y]).astype(np.uint8)

@@ -95,8 +95,8 @@ class TestWhatItWrites:
         manifest = json.loads((prepare(raw) / "manifest.json").read_text())
         order = [f"train/merged/{stem}_{k}.png" for stem in "abcd" for k in range(4)]
         order += ["validation/merged/v_0.png", "validation/merged/v_1.png"]
-        assert list(manifest["composites"].items()) == list(zip(order, sorted(os.listdir(raw / "train2014")),
-                                                                strict=True))
+        names = sorted(path.name for path in (raw / "train2014").iterdir())
+        assert list(manifest["composites"].items()) == list(zip(order, names, strict=True))
 
     def test_composites_are_truncated_not_rounded(self, raw):
         """alpha 204/255 = 0.8: 0.8 * 200 + 0.2 * 109 = 181.8 -> 181; 0.2 * 200 + 0.8 * 103 = 122.4 -> 122."""
@@ -308,8 +308,8 @@ class TestRefusals:
         assert "b.png: is 30x20, but" in refusal(capsys, raw)
 
     def test_too_few_backgrounds_says_how_many(self, raw, capsys):
-        line = refusal(capsys, raw, "--num_bgs_train", "10")
-        assert "holds 18 backgrounds, but 42 are needed (4 train foregrounds x 10 + 1 validation foregrounds x 2)" in line
+        assert ("holds 18 backgrounds, but 42 are needed (4 train foregrounds x 10 + 1 validation foregrounds x 2)"
+                in refusal(capsys, raw, "--num_bgs_train", "10"))
 
     def test_too_little_space_says_how_much(self, raw, capsys, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
