@@ -1,0 +1,31 @@
+# make demo: see it work.  make test: prove it works.  Both set up everything they need.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/ready
+
+.PHONY: demo test lint parity bench clean
+
+demo: $(READY)
+	$(BIN)/python scripts/demo.py
+
+test: lint
+	$(BIN)/python -m pytest tests parity
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+parity: $(READY)
+	$(BIN)/python -m pytest parity
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+$(READY): requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build

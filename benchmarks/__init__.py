@@ -1,0 +1,1 @@
+"""What `make bench` runs: speed as ratios measured side by side in one run."""
