@@ -198,6 +198,11 @@ def reported_by_worker(error):
     return UserError(messages[-1]) if messages else error
 
 
+def killed_worker(what):
+    """The error for a loader process that died of itself."""
+    return UserError(f"loading stopped: {what}; if memory ran out, lower --num_workers or --batch_size")
+
+
 def _enlarged(foreground, background, image, input_size):
     """All of a small composite, whole: composing first and enlarging then is not the same the other way round."""
     background = cover_background(background, *foreground.alpha.shape)

@@ -3,7 +3,7 @@ import signal
 
 from torch.utils.data import DataLoader
 
-from matting.dataset import COLUMNS, TrainingFeed, reported_by_worker, worker_count
+from matting.dataset import COLUMNS, TrainingFeed, killed_worker, reported_by_worker, worker_count
 from matting.errors import UserError
 
 STUCK = 300  # seconds after which a batch that does not come is an error
@@ -33,8 +33,7 @@ class TrainingLoader:
         except UserError as error:
             raise reported_by_worker(error) from None
         except RuntimeError as error:  # DataLoader's word for a process that was killed or timed out
-            raise UserError(f"loading stopped: {str(error).splitlines()[0]}; "
-                            "if memory ran out, lower --num_workers or --batch_size") from None
+            raise killed_worker(str(error).splitlines()[0]) from None
 
 
 def _ignore_interrupts(worker):

@@ -1,0 +1,133 @@
+"""Both loaders give the same batches, whatever the number of processes and devices, and fail in the same clear way."""
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
+import torch_ref.dataset
+from matting.dataset import COLUMNS, TrainingFeed
+from matting.errors import UserError
+from ms_impl.src import dataset as mindspore_dataset
+from tests.tiny_data import prepare_data_set, tiny_config, write_data_set
+
+LOADERS = {"mindspore": mindspore_dataset.TrainingLoader, "torch": torch_ref.dataset.TrainingLoader}
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_data_set(tmp_path, np.random.default_rng(5))
+    prepare_data_set(tmp_path)
+    return tmp_path
+
+
+def as_bytes(batches):
+    return [{name: column.tobytes() for name, column in batch.items()} for batch in batches]
+
+
+@pytest.mark.parametrize("composition", ["offline", "online"])
+def test_both_loaders_give_the_same_bytes(root, composition):
+    """... which are those of the feed, in its order."""
+    config = tiny_config(root, composition=composition, epochs=2, batch_size=4)
+    feed = TrainingFeed(config)
+    samples = [feed[position] for position in range(len(feed))]
+    expected = [{name: np.stack([sample[column] for sample in samples[first:first + 4]]).tobytes()
+                 for column, name in enumerate(COLUMNS)} for first in range(0, len(samples), 4)]
+    assert len(expected) == 8
+    for loader in LOADERS.values():
+        assert as_bytes(loader(config)) == expected
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_batches_do_not_depend_on_processes_and_devices(root, name, monkeypatch):
+    reference = list(LOADERS[name](tiny_config(root, batch_size=4, epochs=1, num_workers=1)))
+    monkeypatch.setattr(f"{LOADERS[name].__module__}.worker_count", lambda config: 2)
+    again = list(LOADERS[name](tiny_config(root, batch_size=4, epochs=1)))
+    assert as_bytes(again) == as_bytes(reference)
+
+    config = tiny_config(root, batch_size=2, epochs=1)
+    shards = zip(*(LOADERS[name](config, shard, shards=2) for shard in range(2)), strict=True)
+    for whole, parts in zip(reference, shards, strict=True):
+        for column in COLUMNS:
+            assert np.array_equal(whole[column], np.stack([part[column] for part in parts], 1).reshape(
+                whole[column].shape))
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_later_start_continues_the_sequence(root, name):
+    config = tiny_config(root, batch_size=4, epochs=2)
+    whole, rest = LOADERS[name](config), LOADERS[name](config, start=5)
+    assert (whole.steps_per_epoch, len(whole), len(rest)) == (4, 8, 3)
+    assert as_bytes(rest) == as_bytes(whole)[5:]
+    assert list(LOADERS[name](config, start=8)) == []
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_bad_file_stops_either_loader_with_one_line(root, name):
+    (root / "AIM-500/train/merged/b_1.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"b_1\.png: cannot be read as an image") as error:
+        list(LOADERS[name](tiny_config(root, epochs=1)))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_bad_files_are_replaced_alike(root, name):
+    (root / "AIM-500/train/merged/b_1.png").write_bytes(b"no image")
+    config = tiny_config(root, epochs=1, skip_bad_samples=True)
+    feed = TrainingFeed(config)
+    expected = np.stack([feed[position][0] for position in range(len(feed))])
+    assert np.array_equal(np.concatenate([batch["image"] for batch in LOADERS[name](config)]), expected)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_an_abandoned_loader_leaves_no_process(root, name):
+    before = children()
+    batches = iter(LOADERS[name](tiny_config(root)))
+    next(batches)
+    assert children() - before
+    batches.close()
+    deadline = time.monotonic() + 20
+    while children() - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not children() - before
+
+
+def children():
+    """Process ids of this process's living children."""
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_killed_process_is_reported_and_not_waited_for(root, name):
+    program = f"""
+import os, signal, sys
+import ms_impl
+import {LOADERS[name].__module__} as loaders
+from matting.dataset import TrainingFeed
+from matting.errors import entry_point
+from tests.tiny_data import tiny_config
+
+class Killed(TrainingFeed):
+    def __getitem__(self, position):
+        if position == 21:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(position)
+
+loaders.TrainingFeed = Killed
+
+@entry_point
+def main(argv=None):
+    signal.signal(signal.SIGTERM, lambda *_: None)  # training saves its work first
+    for batch in loaders.TrainingLoader(tiny_config(sys.argv[1])):
+        print("batch", flush=True)
+
+main()
+"""
+    began = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, timeout=100)
+    assert result.returncode == 1 and "batch" in result.stdout
+    assert result.stderr.startswith("error: loading stopped: ") and result.stderr.count("\n") == 1
+    assert time.monotonic() - began < 60
