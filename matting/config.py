@@ -141,8 +141,9 @@ def config_parser(description):
 def load_config(parser, argv=None, with_checkpoint=False):
     """Parse `argv` -> (Config, Namespace of the program's own arguments).
 
-    with_checkpoint: take the network and normalisation from the config.yaml beside --ckpt_url, where there is one.
-    Raises UserError for unknown keys and flags, naming the nearest known one, and for values of the wrong type.
+    with_checkpoint: --ckpt_url is required, and the network and normalisation are those of the config.yaml beside it,
+    where there is one. Raises UserError for unknown keys and flags, naming the nearest known one, and for values of
+    the wrong type.
     """
     arguments, unknown = parser.parse_known_args(argv)
     for token in unknown:
@@ -155,8 +156,10 @@ def load_config(parser, argv=None, with_checkpoint=False):
     overrides = read_yaml(arguments.config_path) if arguments.config_path else {}
     if with_checkpoint:
         checkpoint = flags.get("ckpt_url", overrides.get("ckpt_url", values["ckpt_url"]))
+        if not checkpoint:
+            raise UserError("--ckpt_url is missing; name the checkpoint to use")
         beside = Path(checkpoint).parent / RESOLVED_NAME
-        if checkpoint and beside.is_file():
+        if beside.is_file():
             trained_with = read_yaml(beside)
             values.update({key: trained_with[key] for key in CHECKPOINT_KEYS if key in trained_with})
     values.update(overrides)

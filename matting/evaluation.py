@@ -25,6 +25,7 @@ from matting.errors import UserError
 from matting.files import atomic_path, check_same_size, read_alpha, read_image, read_trimap, write_png
 from matting.inference import Frame, to_alpha, to_network_input, to_uint8
 from matting.metrics import METRICS, evaluate
+from matting.sample import ValidationRow, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,11 @@ class _Image(NamedTuple):
     network_input: np.ndarray
     trimap: np.ndarray
     alpha: np.ndarray
+
+
+def validation_rows(config):
+    """The rows of the prepared set's validation/data.txt."""
+    return read_rows(Path(config.data_dir) / "validation" / "data.txt", ValidationRow)
 
 
 def evaluate_folder(predict, config, rows, folder, versions):

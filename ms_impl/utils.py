@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mindspore as ms
 from mindspore import nn
+from mindspore.train.mind_ir_pb2 import ModelProto
 
 from matting.errors import UserError
 from matting.files import atomic_path
@@ -73,10 +74,9 @@ def load_predictor(config):
     """The network of config.ckpt_url, a checkpoint or a .mindir, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
     path = Path(config.ckpt_url)
     if path.suffix == ".mindir":
-        network = load_mindir(path)
-    else:
-        network = IndexNet(config.network)
-        load_checkpoint(network, path)
+        return _of_fixed_size(predictor(load_mindir(path)), path)
+    network = IndexNet(config.network)
+    load_checkpoint(network, path)
     return predictor(network)
 
 
@@ -90,6 +90,16 @@ def load_mindir(path):
         raise UserError(f"{path}: is not a MINDIR file ({str(error).splitlines()[0]})") from None
 
 
+def fixed_size(path):
+    """(height, width) of the only images that a .mindir takes; None for a dynamic one and for checkpoints."""
+    if Path(path).suffix != ".mindir":
+        return None
+    model = ModelProto()
+    model.ParseFromString(Path(path).read_bytes())
+    height, width = model.graph.input[0].tensor[0].dims[2:]
+    return None if height < 0 else (height, width)
+
+
 def predictor(network):
     """A network as a function from arrays to arrays, in evaluation mode."""
     network.set_train(False)
@@ -98,3 +108,16 @@ def predictor(network):
         return network(ms.Tensor(batch)).asnumpy()
 
     return predict
+
+
+def _of_fixed_size(predict, path):
+    """The same predictor, which raises UserError for sizes that the .mindir of `path` was not exported for."""
+    size = fixed_size(path)
+
+    def checked(batch):
+        if size and batch.shape[2:] != size:
+            raise UserError(f"{path}: takes inputs of {size[1]}x{size[0]} only, not {batch.shape[3]}x{batch.shape[2]}; "
+                            f"pass --img_size {size[0]} {size[1]}, or export the checkpoint again with --dynamic")
+        return predict(batch)
+
+    return checked

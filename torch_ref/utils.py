@@ -1,9 +1,20 @@
 """What every program of the reference needs: weights in and out, and a network as a plain function."""
 import torch
 
+from matting.errors import UserError
 from matting.files import atomic_path
 from matting.weights import encoder_weights, house_weights
 from torch_ref.model import IndexNet
+
+
+def find_device(config):
+    """The configured torch.device; raises UserError where it is not there."""
+    if config.device_target == "CPU":
+        return torch.device("cpu")
+    if config.device_target != "GPU" or config.device_id >= torch.cuda.device_count():
+        raise UserError(f"no usable {config.device_target} device {config.device_id} here; run with "
+                        "--device_target CPU")
+    return torch.device("cuda", config.device_id)
 
 
 def weight_shapes(module):
@@ -13,7 +24,7 @@ def weight_shapes(module):
 
 def get_weights(module):
     """A module's parameters and running statistics -> {house name: array}."""
-    return {name: value.detach().numpy().copy() for name, value in _floats(module).items()}
+    return {name: value.cpu().numpy().copy() for name, value in _floats(module).items()}
 
 
 def set_weights(module, weights):
@@ -42,19 +53,21 @@ def save_checkpoint(network, path):
 
 
 def load_predictor(config):
-    """The network of config.ckpt_url as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    """The network of config.ckpt_url on the configured device as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    device = find_device(config)
     network = IndexNet(config.network)
     load_checkpoint(network, config.ckpt_url)
-    return predictor(network)
+    return predictor(network.to(device))
 
 
 def predictor(network):
     """A network as a function from arrays to arrays, in evaluation mode."""
     network.eval()
+    device = next(network.parameters()).device
 
     def predict(batch):
         with torch.inference_mode():
-            return network(torch.from_numpy(batch)).numpy()
+            return network(torch.from_numpy(batch).to(device)).cpu().numpy()
 
     return predict
 

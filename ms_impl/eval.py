@@ -1,0 +1,22 @@
+"""Evaluate a checkpoint or a MINDIR on a prepared validation set; every key of default_config.yaml is a flag.
+
+python -m ms_impl.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
+"""
+import mindspore as ms
+
+from matting.config import config_parser, load_config
+from matting.errors import entry_point
+from matting.evaluation import evaluate_folder, validation_rows
+from ms_impl.utils import load_predictor, set_device
+
+
+@entry_point
+def main(argv=None):
+    config, _ = load_config(config_parser("Evaluate IndexNet with MindSpore."), argv, with_checkpoint=True)
+    rows = validation_rows(config)
+    set_device(config)
+    evaluate_folder(load_predictor(config), config, rows, config.logs_dir, {"mindspore": ms.__version__})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Matte photographs with a checkpoint or a MINDIR; every key of default_config.yaml is a flag, too.
+
+python -m ms_impl.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
+"""
+from matting.config import config_parser, load_config
+from matting.errors import entry_point
+from matting.prediction import Job, add_arguments, run
+from ms_impl.utils import fixed_size, load_predictor, set_device
+
+
+@entry_point
+def main(argv=None):
+    parser = config_parser("Matte photographs with MindSpore.")
+    add_arguments(parser)
+    config, arguments = load_config(parser, argv, with_checkpoint=True)
+    job = Job.of(arguments)
+    set_device(config)
+    run(job, load_predictor(config), config, fixed_size(config.ckpt_url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Prediction on a user's photographs: pairs, backgrounds, outputs, networks of one size, one line for a bad file."""
+import argparse
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.errors import UserError
+from matting.files import read_alpha, write_png
+from matting.prediction import (
+    Job,
+    Pair,
+    add_arguments,
+    cut_out,
+    estimate_alpha,
+    find_pairs,
+    read_background,
+    run,
+    scale_to_cover,
+)
+
+CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+
+
+def sixty(network_input):
+    assert network_input.shape[2] % 32 == network_input.shape[3] % 32 == 0
+    return np.full_like(network_input[:, :1], 0.6)
+
+
+def red_channel(network_input):
+    return network_input[:, :1] * np.float32(0.229) + np.float32(0.485)
+
+
+def photograph(height, width):
+    """(H, W, 3) uint8: a red that grows along both sides."""
+    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    return np.dstack([255 * (0.3 * y + 0.7 * x), 100 + 0 * x, 50 + 0 * x]).astype(np.uint8)
+
+
+def trimap_of(height, width):
+    trimap = np.full((height, width), 128, np.uint8)
+    trimap[:, :width // 4] = 0
+    trimap[:, -(width // 4):] = 255
+    return trimap
+
+
+def write_pair(folder, stem, size=(45, 70)):
+    for kind, pixels in (("images", photograph(*size)), ("trimaps", trimap_of(*size))):
+        (folder / kind).mkdir(exist_ok=True)
+        write_png(folder / kind / f"{stem}.png", pixels)
+    return Pair(folder / "images" / f"{stem}.png", folder / "trimaps" / f"{stem}.png")
+
+
+def job_for(*argv):
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return Job.of(parser.parse_args([str(word) for word in argv]))
+
+
+def test_a_pair_of_files_becomes_three_pictures(tmp_path):
+    pair = write_pair(tmp_path, "cat")
+    run(job_for(pair.image, pair.trimap, "-o", tmp_path / "out", "--background", "#0000ff"), sixty, CONFIG)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "cat_alpha.png", "cat_composite.png", "cat_cutout.png"]
+    alpha = read_alpha(tmp_path / "out" / "cat_alpha.png")
+    trimap = trimap_of(45, 70)
+    np.testing.assert_array_equal(alpha, np.where(trimap == 128, 153, trimap))
+    cutout, composite = (Image.open(tmp_path / "out" / f"cat_{kind}.png") for kind in ("cutout", "composite"))
+    assert (cutout.mode, cutout.size, composite.mode) == ("RGBA", (70, 45), "RGB")
+    np.testing.assert_array_equal(np.array(cutout)[:, :, 3], alpha)
+    assert (np.array(composite)[trimap == 0] == (0, 0, 255)).all()
+    assert abs(np.array(composite)[trimap == 255].astype(int) - photograph(45, 70)[trimap == 255]).max() <= 3
+
+
+def test_folders_are_paired_by_stem(tmp_path):
+    for stem in ("b", "a", "c.d"):
+        write_pair(tmp_path, stem)
+    (tmp_path / "images" / "notes.txt").write_text("not an image")
+    run(job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out"), sixty, CONFIG)
+    alphas = sorted(path.name for path in (tmp_path / "out").glob("*_alpha.png"))
+    assert alphas == ["a_alpha.png", "b_alpha.png", "c.d_alpha.png"]
+
+
+@pytest.mark.parametrize("removed", ["images", "trimaps"])
+def test_an_unpaired_file_is_named(tmp_path, removed):
+    for stem in ("a", "b"):
+        write_pair(tmp_path, stem)
+    (tmp_path / removed / "b.png").unlink()
+    with pytest.raises(UserError, match=f"{removed}: has no b; "):
+        find_pairs(tmp_path / "images", tmp_path / "trimaps")
+
+
+def test_a_file_and_a_folder_are_no_pair(tmp_path):
+    pair = write_pair(tmp_path, "a")
+    with pytest.raises(UserError, match="trimaps is a folder, but .*a.png is not; give two files or two folders"):
+        find_pairs(pair.image, tmp_path / "trimaps")
+
+
+def test_every_bad_file_of_a_folder_is_named_before_the_first_matte(tmp_path):
+    for stem in ("a", "b", "c"):
+        write_pair(tmp_path, stem)
+    path = tmp_path / "images" / "b.png"
+    path.write_bytes(path.read_bytes()[:-60])
+    write_png(tmp_path / "trimaps" / "c.png", np.zeros((45, 70), np.uint8))
+    with pytest.raises(UserError) as caught:
+        job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out")
+    first, second = str(caught.value).splitlines()
+    assert "b.png: cannot be read" in first and "c.png: has no unknown pixel" in second
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trimap_of_another_size_is_named(tmp_path):
+    pair = write_pair(tmp_path, "a")
+    write_png(pair.trimap, trimap_of(70, 45))
+    with pytest.raises(UserError, match="trimaps/a.png: is 45x70, but .*images/a.png is 70x45"):
+        job_for(*pair)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (45, 70), (64, 96), (70, 45)])
+def test_any_size_gives_an_alpha_of_that_size(size):
+    trimap = np.full(size, 128, np.uint8)
+    alpha = estimate_alpha(sixty, photograph(*size), trimap, CONFIG)
+    assert alpha.shape == size and abs(alpha - 0.6).max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [(45, 70), (70, 45), (200, 120)])
+def test_a_network_of_one_size_gives_the_same_alpha_as_one_of_any(size):
+    """A network that returns the red channel, bound to 64x96 frames: upright photographs lie in them."""
+    def bound(network_input):
+        assert network_input.shape == (1, 4, 64, 96)
+        return red_channel(network_input)
+
+    image, trimap = photograph(*size), np.full(size, 128, np.uint8)
+    alpha = estimate_alpha(bound, image, trimap, CONFIG, frame_size=(64, 96))
+    assert alpha.shape == size
+    free = estimate_alpha(red_channel, image, trimap, CONFIG)
+    border = np.s_[4:-4, 4:-4]  # beyond which resizing mixes in the frame's padding
+    assert abs(alpha - free)[border].max() < 0.02
+    assert abs(alpha - free[:, ::-1])[border].max() > 0.2
+
+
+def test_cut_out_has_the_objects_own_colours():
+    """A white object with a soft edge on black: the image is grey there, the foreground is not."""
+    alpha = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (32, 1))
+    image = np.repeat(alpha[:, :, None], 3, axis=2)
+    background = np.full((1, 1, 3), 255, np.uint8)
+    foreground, composed = cut_out(image, alpha, background)
+    assert foreground[alpha > 64].min() > 230
+    assert image[alpha > 64].min() < 80
+    assert composed[alpha > 64].min() > 230  # white on white: no halo of the old background
+
+
+def test_inputs_are_not_altered():
+    arrays = photograph(32, 32), trimap_of(32, 32), np.zeros((3, 5, 3), np.uint8)
+    for array in arrays:
+        array.flags.writeable = False
+    image, alpha, background = arrays
+    estimate_alpha(sixty, image, alpha, CONFIG)
+    cut_out(image, alpha, background)
+
+
+@pytest.mark.parametrize(("text", "colour"), [("white", (255, 255, 255)), ("#00b140", (0, 177, 64)),
+                                              ("rgb(1, 2, 3)", (1, 2, 3))])
+def test_background_may_be_a_colour(text, colour):
+    background = read_background(text)
+    assert background.shape == (1, 1, 3)
+    assert (scale_to_cover(background, 40, 30) == colour).all()
+
+
+def test_background_may_be_a_file(tmp_path):
+    write_png(tmp_path / "b.png", photograph(20, 30))
+    np.testing.assert_array_equal(read_background(str(tmp_path / "b.png")), photograph(20, 30))
+
+
+def test_background_that_is_neither_is_named():
+    with pytest.raises(UserError, match="--background sky.jpg: neither a file nor a colour"):
+        read_background("sky.jpg")
+
+
+@pytest.mark.parametrize(("height", "width"), [(30, 30), (100, 20), (7, 90), (40, 60)])
+def test_background_covers_with_its_middle(height, width):
+    """A marked middle stays in the middle, whatever is cut away."""
+    picture = np.zeros((41, 61, 3), np.uint8)
+    cv2.circle(picture, (30, 20), 12, (255, 255, 255), -1)
+    covered = scale_to_cover(picture, height, width)
+    assert covered.shape == (height, width, 3)
+    y, x = np.nonzero(covered[:, :, 0] > 127)
+    assert abs(y.mean() - (height - 1) / 2) <= 1 and abs(x.mean() - (width - 1) / 2) <= 1

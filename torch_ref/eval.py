@@ -1,0 +1,21 @@
+"""Evaluate a checkpoint on a prepared validation set; every key of default_config.yaml is a flag.
+
+python -m torch_ref.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
+"""
+import torch
+
+from matting.config import config_parser, load_config
+from matting.errors import entry_point
+from matting.evaluation import evaluate_folder, validation_rows
+from torch_ref.utils import load_predictor
+
+
+@entry_point
+def main(argv=None):
+    config, _ = load_config(config_parser("Evaluate IndexNet with PyTorch."), argv, with_checkpoint=True)
+    rows = validation_rows(config)
+    evaluate_folder(load_predictor(config), config, rows, config.logs_dir, {"torch": torch.__version__})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Matte photographs with a checkpoint; every key of default_config.yaml is a flag, too.
+
+python -m torch_ref.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
+"""
+from matting.config import config_parser, load_config
+from matting.errors import entry_point
+from matting.prediction import Job, add_arguments, run
+from torch_ref.utils import load_predictor
+
+
+@entry_point
+def main(argv=None):
+    parser = config_parser("Matte photographs with PyTorch.")
+    add_arguments(parser)
+    config, arguments = load_config(parser, argv, with_checkpoint=True)
+    job = Job.of(arguments)
+    run(job, load_predictor(config), config)
+
+
+if __name__ == "__main__":
+    main()
