@@ -3,6 +3,7 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -44,9 +45,8 @@ def write_inputs(root, rng):
         _write_photograph(root / "train2014" / f"{index:03}.jpg", scene, rng)
 
 
-def time_baseline(root):
+def time_baseline(root, folder):
     """(seconds, bytes) a composite."""
-    folder = Path(tempfile.mkdtemp(dir=root))
     backgrounds = sorted((root / "train2014").iterdir())[:BASELINE_COMPOSITES]
     started = time.perf_counter()
     baseline_preparation.prepare(root / "AIM-500/original/a.jpg", root / "AIM-500/mask/a.png", backgrounds, folder)
@@ -54,9 +54,8 @@ def time_baseline(root):
     return seconds, statistics.mean(path.stat().st_size for path in folder.iterdir())
 
 
-def time_program(root, compression, num_workers):
+def time_program(root, data_dir, compression, num_workers):
     """(seconds, bytes) a composite, of the whole program: checks, hashes, start of the workers and all."""
-    data_dir = Path(tempfile.mkdtemp(dir=root))
     for role in ("original", "mask", "trimap"):
         (data_dir / role).symlink_to(root / "AIM-500" / role)
     started = time.perf_counter()
@@ -79,15 +78,20 @@ def disk_speed(root):
 
 def main():
     cv2.setNumThreads(1)  # the workers do so themselves
-    cases = (("fast", 1), ("fast", 2), ("small", 2))
+    timings = {
+        "baseline": time_baseline,
+        ("fast", 1): partial(time_program, compression="fast", num_workers=1),
+        ("fast", 2): partial(time_program, compression="fast", num_workers=2),
+        ("small", 2): partial(time_program, compression="small", num_workers=2),
+    }
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         write_inputs(root, np.random.default_rng(0))
-        runs = {case: [] for case in ("baseline", *cases)}
+        runs = {case: [] for case in timings}
         for _ in range(REPEATS):
-            runs["baseline"].append(time_baseline(root))
-            for case in cases:
-                runs[case].append(time_program(root, *case))
+            for case, measure in timings.items():
+                with tempfile.TemporaryDirectory(dir=root) as output:
+                    runs[case].append(measure(root, Path(output)))
         speed = disk_speed(root)
 
     results = {case: tuple(map(statistics.median, zip(*measured, strict=True))) for case, measured in runs.items()}
