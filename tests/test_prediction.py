@@ -11,7 +11,6 @@ from matting.errors import UserError
 from matting.files import read_alpha, write_png
 from matting.prediction import (
     Job,
-    Pair,
     add_arguments,
     cut_out,
     estimate_alpha,
@@ -20,6 +19,7 @@ from matting.prediction import (
     run,
     scale_to_cover,
 )
+from tests.tiny_images import photograph, trimap_of, write_pair
 
 CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
 
@@ -31,26 +31,6 @@ def sixty(network_input):
 
 def red_channel(network_input):
     return network_input[:, :1] * np.float32(0.229) + np.float32(0.485)
-
-
-def photograph(height, width):
-    """(H, W, 3) uint8: a red that grows along both sides."""
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
-    return np.dstack([255 * (0.3 * y + 0.7 * x), 100 + 0 * x, 50 + 0 * x]).astype(np.uint8)
-
-
-def trimap_of(height, width):
-    trimap = np.full((height, width), 128, np.uint8)
-    trimap[:, :width // 4] = 0
-    trimap[:, -(width // 4):] = 255
-    return trimap
-
-
-def write_pair(folder, stem, size=(45, 70)):
-    for kind, pixels in (("images", photograph(*size)), ("trimaps", trimap_of(*size))):
-        (folder / kind).mkdir(exist_ok=True)
-        write_png(folder / kind / f"{stem}.png", pixels)
-    return Pair(folder / "images" / f"{stem}.png", folder / "trimaps" / f"{stem}.png")
 
 
 def job_for(*argv):

@@ -1,0 +1,144 @@
+"""The programs from checkpoint to pictures: evaluate, export, predict, as their users call them."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import export
+import ms_impl.eval
+import ms_impl.export
+import ms_impl.predict
+import torch_ref.eval
+import torch_ref.predict
+import torch_ref.utils
+from matting.config import DEFAULT_CONFIG, make_config, read_yaml, save_config
+from matting.files import read_alpha
+from matting.sample import SEPARATOR
+from ms_impl import utils
+from ms_impl.src.model import IndexNet
+from tests.tiny_images import LANDSCAPE, PORTRAIT, write_pair, write_row
+from torch_ref.model import IndexNet as TorchIndexNet
+
+SMALL = {  # compiles in seconds
+    "index_kind": "holistic", "use_context": False, "use_nonlinear": False, "apply_aspp": False,
+    "decoder_kernel_size": 3, "device_target": "CPU", "img_size": [60, 96],
+    "inverted_residual_setting": [[1, 32, 16, 1, 1, 1], [2, 16, 24, 1, 2, 1], [2, 24, 32, 1, 2, 1],
+                                  [2, 32, 64, 1, 2, 1], [2, 64, 96, 1, 1, 1], [2, 96, 160, 1, 2, 1],
+                                  [2, 160, 320, 1, 1, 1]],
+}
+CPU = ("--device_target", "CPU")
+FRAME = ("--img_size", "60", "96")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a prepared validation set, a photograph, and a checkpoint of each framework."""
+    place = tmp_path_factory.mktemp("programs")
+    rows = [write_row(place, "lying", LANDSCAPE), write_row(place, "standing", PORTRAIT)]
+    (place / "validation" / "data.txt").write_text("\n".join(SEPARATOR.join(row) for row in rows))
+    write_pair(place, "cat", (77, 50))
+    config = make_config({**read_yaml(DEFAULT_CONFIG), **SMALL})
+    for folder in ("ms", "torch"):
+        (place / folder).mkdir()
+        save_config(config, place / folder)
+    utils.save_checkpoint(IndexNet(config.network), place / "ms" / "best.ckpt")
+    torch_ref.utils.save_checkpoint(TorchIndexNet(config.network), place / "torch" / "best.pth")
+    return place
+
+
+@pytest.fixture(scope="module")
+def mindir(place):
+    """The MINDIR that the documented command writes beside the checkpoint."""
+    export.main([*CPU, *FRAME, "--ckpt_url", str(place / "ms" / "best.ckpt")])
+    return place / "ms" / "best.mindir"
+
+
+def evaluate(program, place, checkpoint, logs, *flags):
+    program.main([*CPU, *(flags or FRAME), "--ckpt_url", str(checkpoint), "--data_dir", str(place),
+                  "--logs_dir", str(logs)])
+    return {path.stem: read_alpha(path) for path in logs.glob("*.png")}
+
+
+def predict(program, place, checkpoint, folder):
+    program.main([*CPU, "--ckpt_url", str(checkpoint), str(place / "images" / "cat.png"),
+                  str(place / "trimaps" / "cat.png"), "-o", str(folder)])
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "cat_alpha.png", "cat_composite.png", "cat_cutout.png"]
+    return read_alpha(folder / "cat_alpha.png")
+
+
+def test_export_matches_checkpoint(place, mindir, tmp_path):
+    assert utils.fixed_size(mindir) == (64, 96)  # img_size, rounded up
+    assert mindir.stat().st_mode & 0o777 == 0o644
+    of_checkpoint = evaluate(ms_impl.eval, place, place / "ms" / "best.ckpt", tmp_path / "a")
+    of_mindir = evaluate(ms_impl.eval, place, mindir, tmp_path / "b")
+    assert of_checkpoint.keys() == {"lying_0", "standing_0"}
+    for name, alpha in of_checkpoint.items():
+        np.testing.assert_array_equal(of_mindir[name], alpha)
+    assert len(np.unique(of_checkpoint["lying_0"])) > 3  # more than the trimap
+
+
+def test_evaluation_says_which_size_an_export_takes(place, mindir, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        evaluate(ms_impl.eval, place, mindir, tmp_path, "--img_size", "96", "96")
+    message = "best.mindir: takes inputs of 96x64 only, not 96x96; pass --img_size 64 96"
+    assert message in capsys.readouterr().err
+
+
+def test_an_export_of_fixed_size_mattes_photographs_of_any(place, mindir, tmp_path):
+    assert predict(ms_impl.predict, place, mindir, tmp_path).shape == (77, 50)
+
+
+def test_a_dynamic_export_mattes_as_the_checkpoint_does(place, tmp_path):
+    expected = predict(ms_impl.predict, place, place / "ms" / "best.ckpt", tmp_path / "a")
+    export.main([*CPU, *FRAME, "--dynamic", "--ckpt_url", str(place / "ms" / "best.ckpt")])
+    dynamic = (place / "ms" / "best.mindir").rename(tmp_path / "best.mindir")
+    assert utils.fixed_size(dynamic) is None
+    np.testing.assert_array_equal(predict(ms_impl.predict, place, dynamic, tmp_path / "b"), expected)
+
+
+@pytest.mark.parametrize("difference", [2e-5, np.nan])
+def test_an_export_that_differs_is_not_written(place, monkeypatch, capsys, difference):
+    monkeypatch.setattr(ms_impl.export.ms, "export", lambda *_, file_name, **__: Path(file_name).touch())
+    monkeypatch.setattr(ms_impl.export, "load_mindir", lambda path: IndexNet)
+    monkeypatch.setattr(ms_impl.export, "predictor", lambda network: network)
+    monkeypatch.setattr(ms_impl.export, "relative_difference", lambda *_: difference)
+    before = sorted((place / "ms").iterdir())
+    with pytest.raises(SystemExit) as ended:
+        export.main([*CPU, "--ckpt_url", str(place / "ms" / "best.ckpt")])
+    assert ended.value.code == 1
+    assert "would differ from the checkpoint's by" in capsys.readouterr().err
+    assert sorted((place / "ms").iterdir()) == before
+
+
+def test_differences_are_relative_to_the_maximum():
+    sizes = (32, 32), (64, 32)
+    double = ms_impl.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
+    assert double == pytest.approx(0.5)
+    assert ms_impl.export.relative_difference(np.copy, np.copy, sizes) == 0
+    for not_finite in ((32, 32), (64, 32)):
+        broken = ms_impl.export.relative_difference(
+            np.copy, lambda batch, size=not_finite: batch * np.nan if batch.shape[2:] == size else batch, sizes)
+        assert np.isnan(broken)
+
+
+def test_mindir_lies_beside_the_checkpoint():
+    names = {"logs/best.ckpt": "logs/best.mindir", "official.pth.tar": "official.mindir", "a.b.pth": "a.b.mindir"}
+    for checkpoint, expected in names.items():
+        assert str(ms_impl.export.mindir_path(checkpoint)) == expected
+
+
+def test_the_reference_evaluates_and_predicts(place, tmp_path):
+    checkpoint = place / "torch" / "best.pth"
+    assert evaluate(torch_ref.eval, place, checkpoint, tmp_path / "a").keys() == {"lying_0", "standing_0"}
+    assert predict(torch_ref.predict, place, checkpoint, tmp_path / "b").shape == (77, 50)
+
+
+@pytest.mark.parametrize("program", [ms_impl.eval, ms_impl.export, ms_impl.predict, torch_ref.eval, torch_ref.predict])
+def test_a_missing_checkpoint_is_asked_for(place, program, tmp_path, capsys):
+    pair = [str(place / kind / "cat.png") for kind in ("images", "trimaps")] if "predict" in program.__name__ else []
+    for flags, message in (([], "--ckpt_url is missing"),
+                           (["--ckpt_url", str(tmp_path / "none.ckpt")], "none.ckpt: no such file")):
+        with pytest.raises(SystemExit):
+            program.main([*CPU, "--data_dir", str(place), *flags, *pair])
+        assert message in capsys.readouterr().err
