@@ -16,6 +16,7 @@ from matting.files import atomic_path
 logger = logging.getLogger(__name__)
 
 NAME = "manifest.json"
+KEYS = {"settings", "versions", "sources", "composites"}  # what a manifest has from the start
 RULE = "uint8(alpha F + (1 - alpha) B) in float32; B enlarged (cubic) to cover F where it does not, then its top left"
 
 
@@ -36,11 +37,12 @@ def read_manifest(data_dir):
     path = data_dir / NAME
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        settings_of(manifest)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is damaged ({error!r}); {_start_anew(data_dir)}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: is damaged ({error}); {_start_anew(data_dir)}") from None
+    if not isinstance(manifest, dict) or not manifest.keys() >= KEYS:
+        raise UserError(f"{path}: is not the manifest of a prepared set; {_start_anew(data_dir)}")
     return manifest
 
 
@@ -60,7 +62,7 @@ def check_same_set(manifest, previous, data_dir):
     """Raise UserError, naming the first difference, unless both manifests describe the same pixels."""
     path = data_dir / NAME
     for key, value in manifest["settings"].items():
-        before = previous["settings"][key]
+        before = previous["settings"].get(key)
         if before != value:
             change = "another validation list" if key == "validation" else f"{key} {before}, not {value}"
             raise UserError(f"{path}: the set was begun with {change}; use the same again, or {_start_anew(data_dir)}")

@@ -66,7 +66,7 @@ def defocus(height, width, rng):
     petals = rng.integers(5, 10)
     reach = rng.uniform(0.55, 0.75) * (0.45 + 0.55 * np.abs(np.cos(petals * angle / 2)) ** 0.6)
     heart = rng.uniform(0.14, 0.2)
-    alpha = _inside(reach - radius, height, width)
+    alpha = _inside(reach - radius)
 
     shade = 0.55 + 0.5 * radius / 0.75 + 0.12 * np.cos(8 * petals * angle)
     colours = _textured(height, width, rng, random_colour(rng)) * shade[:, :, None]
@@ -97,7 +97,7 @@ def glass(height, width, rng):
 
     tint = _textured(height, width, rng, random_colour(rng, saturation=(0.2, 0.7), value=(0.5, 0.9)))
     share = (reflections / alpha)[:, :, None].clip(0, 1)
-    return alpha * _inside(solid, height, width), tint * (1 - share) + share
+    return alpha * _inside(solid), tint * (1 - share) + share
 
 
 def veil(height, width, rng):
@@ -110,8 +110,8 @@ def veil(height, width, rng):
     alpha = thin + (thick - thin) * folds ** rng.uniform(1.5, 3) - 0.08 * weave
     hem = 0.72 + 0.06 * np.sin(9 * x + 20 * sway)
     inside = np.minimum(0.62 + sway - np.abs(x), np.minimum(hem - y, y + 0.8))
-    alpha = np.clip(alpha, 0, 1) * _inside(inside, height, width)
-    rod = _inside(0.035 - np.hypot(np.maximum(np.abs(x) - 0.75, 0), y + 0.8), height, width)
+    alpha = np.clip(alpha, 0, 1) * _inside(inside)
+    rod = _inside(0.035 - np.hypot(np.maximum(np.abs(x) - 0.75, 0), y + 0.8))
 
     cloth = _textured(height, width, rng, random_colour(rng, saturation=(0.05, 0.4), value=(0.8, 1)))
     cloth = cloth * (0.75 + 0.25 * folds)[:, :, None]
@@ -137,7 +137,7 @@ def net(height, width, rng):
     paint = _textured(height, width, rng, random_colour(rng))
     paint = paint * (0.6 + 0.5 * np.clip(solid / 0.045, 0, 1))[:, :, None]
     colours = np.where((solid > -0.004)[:, :, None], paint, colours)
-    return _inside(np.maximum(solid, strings), height, width), colours.clip(0, 1)
+    return _inside(np.maximum(solid, strings)), colours.clip(0, 1)
 
 
 def lace(height, width, rng):
@@ -157,7 +157,7 @@ def lace(height, width, rng):
 
     weave = 0.85 + 0.15 * np.sin(400 * x) * np.sin(400 * y)
     colours = _textured(height, width, rng, random_colour(rng, saturation=(0, 0.5), value=(0.8, 1)), cells=24)
-    return _inside(solid, height, width), (colours * weave[:, :, None]).clip(0, 1)
+    return _inside(solid), (colours * weave[:, :, None]).clip(0, 1)
 
 
 KINDS = {"hair": hair, "defocus": defocus, "glass": glass, "veil": veil, "net": net, "lace": lace}
@@ -174,9 +174,9 @@ def _plane(height, width, rng, upright=False):
             np.float32(np.cos(turn)) * down - np.float32(np.sin(turn)) * across)
 
 
-def _inside(distance, height, width):
-    """Coverage of the pixels where a signed distance, in _plane's unit, is positive."""
-    return np.clip(distance * (min(height, width) / 2) + 0.5, 0, 1)
+def _inside(distance):
+    """Coverage of the pixels where a signed distance, (H, W) in _plane's unit, is positive."""
+    return np.clip(distance * (min(distance.shape) / 2) + 0.5, 0, 1)
 
 
 def _textured(height, width, rng, colour, cells=8):

@@ -9,7 +9,8 @@ Reads DATA_DIR/{original,mask,trimap}, which stay as they are, and BG_DIR. Write
     DATA_DIR/validation/{original,mask,trimap,merged}/
     DATA_DIR/{train,validation}/data.txt                      the lists that training and evaluation read; last
 
-An interrupted run is continued by the same command: a file that exists under its name is complete.
+An interrupted run is continued by the same command: a file that exists under its name is complete. With
+--estimate_foreground the prepared `original` holds the estimated colours, which are thus estimated once.
 """
 import logging
 import shutil

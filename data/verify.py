@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def verify(data_dir, bg_dir, num_workers):
     """Check a prepared set, which is taken to be as its manifest says; -> the number of composites, all good.
 
-    Raises UserError when anything is missing, superfluous or different; each such file is named in the log.
+    Raises UserError when a prepared file is missing, superfluous or different; each is named in the log.
     """
     manifest = read_manifest(data_dir)
     if manifest is None or "backgrounds" not in manifest:
@@ -32,8 +32,9 @@ def verify(data_dir, bg_dir, num_workers):
         def note(foreground, result):
             found, hashes = result
             problems.extend(found)
-            problems.extend(f"{bg_dir / name}: has changed since it was composed over" for name, digest in
-                            hashes.items() if manifest["backgrounds"].get(name) != digest)
+            for name, digest in hashes.items():
+                if manifest["backgrounds"].get(name) != digest:
+                    logger.warning("%s: has changed since it was composed over", bg_dir / name)
             advance(len(foreground.composites))
 
         run_in_processes(verify_foreground, plan, num_workers, note, data_dir=data_dir, bg_dir=bg_dir)
@@ -42,7 +43,7 @@ def verify(data_dir, bg_dir, num_workers):
         logger.error(problem)
     if problems:
         raise UserError(f"{data_dir}: {len(problems)} files are not as they should be, the first: {problems[0]}; "
-                        "delete those named above and run the same command without --verify")
+                        "delete those named above as errors and run the same command without --verify")
     return len(manifest["composites"])
 
 

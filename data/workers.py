@@ -52,7 +52,7 @@ def stopping():
 @contextmanager
 def progress(total, unit):
     """Yield `advance(steps)`: it moves a bar on a terminal, and logs a line every 30 seconds elsewhere."""
-    with tqdm(total=total, unit=unit, disable=None) as bar:
+    with tqdm(total=total, unit=f" {unit}s", disable=None) as bar:
         done, started, logged = 0, time.monotonic(), time.monotonic()
 
         def advance(steps):

@@ -183,12 +183,12 @@ class TestWhatItWrites:
         red[:, :, 0], green[:, :, 1] = 220, 220
         (raw / "AIM-500" / "original" / "a.jpg").unlink()
         Image.fromarray(composite_uint8(red, green, alpha)).save(raw / "AIM-500" / "original" / "a.png")
-        data_dir = prepare(raw, "--estimate_foreground")
+        data_dir = prepare(raw, "--estimate_foreground", "--num_workers", "1")
         soft = (alpha > 60) & (alpha < 200)
         assert read_image(raw / "AIM-500" / "original" / "a.png")[soft].mean(axis=0)[1] > 80
         assert read_image(data_dir / "train" / "original" / "a.png")[soft].mean(axis=0)[1] < 5
         assert "|train/original/b.png|" in (data_dir / "train" / "data.txt").read_text()
-        main(arguments(raw, "--verify"))
+        main(arguments(raw, "--num_workers", "1", "--verify"))
 
     def test_manifest_holds_the_hashes_of_the_inputs(self, raw):
         data_dir = prepare(raw)
@@ -362,6 +362,8 @@ class TestRefusals:
     def test_damaged_manifest(self, raw, capsys):
         (prepare(raw) / "manifest.json").write_text("{")
         assert "manifest.json: is damaged" in refusal(capsys, raw)
+        (raw / "AIM-500" / "manifest.json").write_text("[]")
+        assert "manifest.json: is not the manifest of a prepared set" in refusal(capsys, raw)
 
     def test_damaged_background_is_named_and_can_be_replaced(self, raw, capsys):
         background = raw / "train2014" / "11.jpg"
@@ -384,6 +386,11 @@ class TestRefusals:
 class TestVerify:
     def test_unprepared_and_unfinished_sets(self, raw, capsys):
         assert "manifest.json: is missing; run the same command without --verify" in refusal(capsys, raw, "--verify")
+        manifest = prepare(raw) / "manifest.json"
+        begun = json.loads(manifest.read_text())
+        del begun["backgrounds"]
+        manifest.write_text(json.dumps(begun))
+        assert "manifest.json: is unfinished; run the same command" in refusal(capsys, raw, "--verify")
 
     def test_a_good_set_is_good(self, raw, capsys):
         prepare(raw)
