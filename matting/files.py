@@ -1,7 +1,6 @@
 """Reading and writing image files: one clear error for each way a file can be bad, no half-written outputs.
 
-Pillow decodes, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so. Plain JPEG files
-are tried with simplejpeg first, which takes half the time, refuses what is not in order, and gives the same pixels.
+Pillow decodes what is not plain, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so.
 """
 import os
 from contextlib import contextmanager
@@ -9,10 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import simplejpeg
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from matting.errors import UserError
+from matting.plain import decode_plain
 from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, unknown_region
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -23,7 +22,7 @@ def read_image(path):
 
     Raises UserError for a missing, damaged or partly transparent file.
     """
-    pixels = _read_plain_jpeg(path)
+    pixels = decode_plain(path)
     if pixels is not None:
         return pixels
     image = _load(path)
@@ -156,21 +155,6 @@ def _load(path):
     with _open(path) as image:
         image.load()
         return ImageOps.exif_transpose(image)
-
-
-def _read_plain_jpeg(path):
-    """The pixels of a JPEG file that is upright, undamaged, of usual size, and colour or grey; otherwise None."""
-    if Path(path).suffix.lower() not in (".jpg", ".jpeg"):
-        return None
-    try:
-        content = Path(path).read_bytes()
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        rotated = (b"Exif" in content or b"Orientation" in content) and not read_header(path)[2]
-        if rotated or colours not in ("YCbCr", "Gray") or height * width > Image.MAX_IMAGE_PIXELS:
-            return None
-        return simplejpeg.decode_jpeg(content, "RGB", strict=True)
-    except (OSError, ValueError):
-        return None
 
 
 def _to_uint8(image):

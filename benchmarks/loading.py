@@ -1,0 +1,95 @@
+"""Training samples against their straightforward transcription, on one core: python -m benchmarks.loading."""
+import cProfile
+import os
+import pstats
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks import baseline_loading
+from benchmarks.preparation import BACKGROUND_SIZE, FOREGROUND_SIZE, NUM_BGS_TRAIN, write_inputs
+from data.plan import Settings
+from data.process_dataset import prepare
+from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.dataset import TrainingFeed
+from matting.sample import TrainRow, read_rows
+
+REPEATS = 7
+SAMPLES = {"transcription": 4, "offline": 16, "online": 64}  # a repeat
+PROFILED = 200  # samples
+FUNCTIONS = 8  # of a profile, the slowest
+
+
+def baseline(data_dir, bg_dir):
+    """A function that loads sample `index`."""
+    rows = read_rows(data_dir / "train" / "data.txt", TrainRow)
+    return lambda index: baseline_loading.load(rows[index % len(rows)], data_dir, bg_dir,
+                                               np.random.default_rng((0, index)))
+
+
+def program(data_dir, bg_dir, composition):
+    """The same for the program, each foreground decoded already."""
+    values = {"data_dir": str(data_dir), "bg_dir": str(bg_dir), "composition": composition}
+    feed = TrainingFeed(make_config({**read_yaml(DEFAULT_CONFIG), **values}))
+    for index in range(16):
+        feed[index]
+    return feed.__getitem__
+
+
+def profile(load):
+    """[(library call or function, share of the time)] of the slowest."""
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for index in range(PROFILED):
+        load(index)
+    profiler.disable()
+    statistic = pstats.Stats(profiler)
+    own = {f"{Path(file).stem}.{name}" if file != "~" else name: own
+           for (file, _, name), (_, _, own, _, _) in statistic.stats.items()}
+    slowest = sorted(own, key=own.get, reverse=True)[:FUNCTIONS]
+    return [(name, own[name] / statistic.total_tt) for name in slowest]
+
+
+def main():
+    cv2.setNumThreads(1)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        data_dir, bg_dir = root / "AIM-500", root / "train2014"
+        write_inputs(root, np.random.default_rng(0))
+        prepare(data_dir, bg_dir, Settings(NUM_BGS_TRAIN, 1, False, ("v",)), "fast", num_workers=1)
+        loads = {"transcription": baseline(data_dir, bg_dir),
+                 **{mode: program(data_dir, bg_dir, mode) for mode in ("offline", "online")}}
+        seconds = {case: [] for case in loads}
+        for repeat in range(REPEATS):
+            for case, load in loads.items():
+                indices = range(repeat * SAMPLES[case], (repeat + 1) * SAMPLES[case])
+                seconds[case].append(time_each(partial(map, load, indices), len(indices)))
+        profiles = {mode: profile(loads[mode]) for mode in ("offline", "online")}
+
+    height, width = FOREGROUND_SIZE
+    print(f"{width}x{height} foregrounds over {BACKGROUND_SIZE[1]}x{BACKGROUND_SIZE[0]} backgrounds, input size 320, "
+          f"one core, medians of {REPEATS} runs\n")
+    print("| | samples/s | ms/sample | ratio |\n|---|---|---|---|")
+    medians = {case: statistics.median(runs) for case, runs in seconds.items()}
+    for case, median in medians.items():
+        print(f"| {case} | {1 / median:.1f} | {1000 * median:.1f} | {medians['transcription'] / median:.1f} |")
+    for mode, shares in profiles.items():
+        print(f"\n{mode}, where the time goes: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
+
+
+def time_each(iterate, count):
+    """Seconds an item of the iterable that `iterate` gives."""
+    started = time.perf_counter()
+    for _ in iterate():
+        pass
+    return (time.perf_counter() - started) / count
+
+
+if __name__ == "__main__":
+    main()
