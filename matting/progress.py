@@ -124,7 +124,8 @@ class Progress:
         self.journal.write(step=step, epoch=epoch, learning_rates=rates, **figures)
         self.board.scalars(step, "training", figures)
         self.board.scalars(step, "learning_rate", rates)
-        left = timedelta(seconds=round(statistics.median(self._recent) * (self.total - step)))
+        steady = list(self._recent)[1:] or self._recent  # the first step compiles
+        left = timedelta(seconds=round(statistics.median(steady) * (self.total - step)))
         line = (f"loss {loss:.5f}, {figures['step_ms']:.0f} ms, {figures['data_wait']:.0%} of it waiting for data, "
                 f"{figures['samples_per_second']:.1f} samples/s, {left} left")
         if self.bar.disable:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,9 @@ from matting.checkpoints import Checkpoints
 from matting.composition import composite
 from matting.config import save_config
 from matting.errors import UserError
+from matting.evaluation import validate
 from matting.progress import Progress
+from matting.sample import ValidationRow, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +69,10 @@ class Peers:
 
     rank: int  # of this one
     count: int
-    highest: Callable  # an int of each process -> the highest of all
+    any: Callable  # a truth of each process -> whether one of them is true
 
 
-ALONE = Peers(0, 1, lambda number: number)
+ALONE = Peers(0, 1, lambda truth: truth)
 
 
 class Stopped(Exception):
@@ -90,7 +93,7 @@ class StopSignal:
             signal.signal(number, handler)
 
     def _note(self, number, frame):
-        self.number = number
+        self.number = self.number or number
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.write(STDERR, b"\nfinishing this step, then saving; Ctrl-C again stops at once\n")  # logging may be mid-line
 
@@ -145,7 +148,7 @@ class Trainer:
                 log.info("stopped by %s; the same command with --resume True continues",
                          signal.Signals(self.stop.number).name)
                 raise SystemExit(128 + self.stop.number) from None
-        log.info("training %s is complete: %s", self.stage.name, self.checkpoints.paths()[-1])
+        log.info("training %s is complete, into %s", self.stage.name, self.config.logs_dir)
 
     def _start(self):
         """Prepare logs_dir and the learner -> steps already done."""
@@ -180,13 +183,16 @@ class Trainer:
                 raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
                                 "a smaller --learning_rate may help")
             done = time.perf_counter()
-            self.stop.number = self.peers.highest(self.stop.number)  # or some would wait for the one that stopped
+            if self.peers.any(self.stop.number > 0):  # or some would wait for ever for the one that stopped
+                self.stop.number = self.stop.number or signal.SIGTERM
             ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
             if self.leads:
                 rates = {name: rate * share for name, share in self.stage.trains.items()}
                 self.progress.step(step, loss, rates, ready - began, done - ready)
                 if ends_epoch or self.stop.number:
                     self._save(step)
+            if self.stop.number:
+                self.peers.any(True)  # nobody leaves before the checkpoint is written
             self.stop.check()
             if self.leads and ends_epoch:
                 self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
@@ -195,9 +201,10 @@ class Trainer:
     def _next(self, batches, step):
         try:
             return next(batches)
-        except UserError:  # a bad sample
+        except (UserError, RuntimeError):  # a bad sample; or loader processes that a Ctrl-C ended
             if self.leads and step:
                 self._save(step)
+            self.stop.check()
             raise
 
     def _save(self, step):
@@ -226,6 +233,16 @@ class Trainer:
     def _predict_until_stopped(self, image):
         self.stop.check()
         return self.learner.predict(image)
+
+
+def train(stage, learner, loader, config, peers=ALONE):
+    """Train a stage on config's training set and validate on its validation set; raises what Trainer.run raises.
+
+    loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
+    """
+    rows = read_rows(Path(config.data_dir) / "validation" / "data.txt", ValidationRow) if config.val_every else []
+    Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, rows=rows, config=config), config,
+            peers).run()
 
 
 def settle_batch_norm(config):
