@@ -26,6 +26,7 @@ from matting.files import atomic_path, check_same_size, read_alpha, read_image, 
 from matting.inference import Frame, to_alpha, to_network_input, to_uint8
 from matting.metrics import METRICS, evaluate
 from matting.sample import ValidationRow, read_rows
+from matting.trimap import fuse
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,11 @@ WORKERS = 2  # threads that read and measure while the network predicts
 AHEAD = 4  # images read, and as many measured, ahead of their turn
 SLOWEST = 3  # images named
 FORMATS = {"sad": "SAD {:.3f}", "mse": "MSE {:.5f}", "grad": "Grad {:.3f}", "conn": "Conn {:.3f}"}
+COLUMNS = ("name", *METRICS, "seconds")  # of metrics.csv
 
 
 class ImageResult(NamedTuple):
-    """One image's metrics and the seconds that the network took for it."""
+    """One image's metrics, the seconds that the network took for it, and the metrics of a matte of 0.5 for scale."""
 
     name: str
     sad: float
@@ -44,6 +46,7 @@ class ImageResult(NamedTuple):
     grad: float
     conn: float
     seconds: float
+    half_matte: dict  # {metric: value} of a matte that is 0.5 in all of the unknown region
 
 
 class _Image(NamedTuple):
@@ -112,6 +115,11 @@ def mean_metrics(results):
     return {name: statistics.fmean(getattr(result, name) for result in results) for name in METRICS}
 
 
+def half_matte_metrics(results):
+    """ImageResults -> {metric: mean} of the mattes of 0.5."""
+    return {name: statistics.fmean(result.half_matte[name] for result in results) for name in METRICS}
+
+
 def _map_ahead(pool, function, items):
     """`map` in the pool's threads, in order, with at most AHEAD items taken before their result is asked for."""
     pending = deque()
@@ -144,8 +152,11 @@ def _measure(protocol, keep, predicted):
     pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap)))
     keep(image.name, pixels)
     true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
-    metrics = evaluate(pixels / np.float32(255), true_pixels / np.float32(255), trimap, protocol)
-    return ImageResult(image.name, **metrics, seconds=seconds)
+    alpha = true_pixels / np.float32(255)
+    metrics = evaluate(pixels / np.float32(255), alpha, trimap, protocol)
+    half_pixels = to_uint8(fuse(np.full_like(alpha, 0.5), trimap))
+    half_matte = evaluate(half_pixels / np.float32(255), alpha, trimap, protocol)
+    return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
 
 
 def _check_all_there(rows, data_dir):
@@ -161,6 +172,7 @@ def _told(values):
 def _summary(results, means, config, rows):
     """The lines that end eval.log."""
     yield f"mean of {len(results)} images: {_told(means)}"
+    yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
     if _is_documented_evaluation(config, rows):
         for condition, limits in EXPECTED_AT_MOST.items():
             verdict = "in range" if all(means[name] <= limits[name] for name in METRICS) else "out of range"
@@ -179,9 +191,9 @@ def _is_documented_evaluation(config, rows):
 
 def _write_csv(path, results):
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(ImageResult._fields)
-        writer.writerows(results)
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(result._asdict() for result in results)
 
 
 def _write_json(path, results, means, config, versions):
@@ -193,6 +205,7 @@ def _write_json(path, results, means, config, versions):
         "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__,
                      **versions},
         "means": means,
+        "half_matte": half_matte_metrics(results),
         "images": [result._asdict() for result in results],
     }
     with atomic_path(path) as temporary:

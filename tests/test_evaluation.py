@@ -80,6 +80,13 @@ def test_a_perfect_network_scores_near_0_and_a_half_matte_does_not(tmp_path, row
     assert perfect["sad"] < 0.02 * trivial["sad"] and perfect["grad"] < 0.02 * trivial["grad"]
 
 
+def test_a_matte_of_one_half_is_scored_beside_every_prediction(tmp_path, rows):
+    config = config_for(tmp_path)
+    evaluate_folder(red_channel, config, rows, tmp_path / "logs", {})
+    report = json.loads((tmp_path / "logs" / "metrics.json").read_text())
+    assert report["half_matte"] == validate(half, rows, config) != report["means"]
+
+
 def test_validation_measures_the_same_and_writes_nothing(tmp_path, rows):
     config = config_for(tmp_path)
     before = sorted(tmp_path.rglob("*"))
@@ -100,12 +107,13 @@ def test_log_names_every_image_the_means_and_the_slowest(tmp_path, rows):
 def summary_of(tmp_path, sad, **changes):
     rows = [ValidationRow(f"m/{stem}_0.png", f"mask/{stem}.png", f"t/{stem}.png") for stem in VALIDATION_STEMS]
     config = config_for(tmp_path, **{"img_size": [1080, 1620], **changes})
-    results = [ImageResult("o", sad, 0.0096, 13.43, 20.43, 1.0)]
+    half_matte = {"sad": 99.0, "mse": 0.25, "grad": 50.0, "conn": 98.0}
+    results = [ImageResult("o", sad, 0.0096, 13.43, 20.43, 1.0, half_matte)]
     return "\n".join(evaluation._summary(results, evaluation.mean_metrics(results), config, rows))
 
 
 def test_expected_range_is_told_for_aim_500(tmp_path):
-    one, eight = summary_of(tmp_path, 21.51).splitlines()[1:3]
+    one, eight = summary_of(tmp_path, 21.51).splitlines()[2:4]
     assert "1 GPU: SAD 24.000" in one and one.endswith(": in range")
     assert "8 GPUs: SAD 24.200" in eight and eight.endswith(": out of range")  # Grad 13.43
     assert "24.000  MSE 0.01200  Grad 13.700  Conn 23.200: out of range" in summary_of(tmp_path, 24.01)
