@@ -181,7 +181,7 @@ def largest_component(pixels):
         component = np.zeros((pixels.shape[0] + 2, pixels.shape[1] + 2), np.uint8)  # OpenCV wants a border
         seed = (int(x) * COARSE, int(y) * COARSE)
         area = cv2.floodFill(pixels, component, seed, 0, flags=4 | cv2.FLOODFILL_MASK_ONLY | 1 << 8)[0]
-        if 2 * area > np.count_nonzero(pixels):
+        if 2 * area > np.count_nonzero(pixels.view(bool)):
             return component[1:-1, 1:-1]
     labels, areas = _components(pixels)
     if not areas.size:
