@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,7 @@ class StopSignal:
 class Trainer:
     """One stage's training, from its start or from the last good checkpoint in config.logs_dir.
 
-    batches(step): iterable over the batches after `step` steps, at least to the end of training.
+    batches(step): iterable over the batches after `step` steps, at least to the end of training; its iterator is closed.
     validate(predict): {metric: mean over the validation set}; not called where config.val_every is 0.
     peers: the processes that train together, each on its own share of the data; the first one writes.
     """
@@ -145,9 +145,9 @@ class Trainer:
                     self._validate_if_due(start)
                 self._take_steps(start)
             except Stopped:
-                log.info("stopped by %s; the same command with --resume True continues",
-                         signal.Signals(self.stop.number).name)
-                raise SystemExit(128 + self.stop.number) from None
+                number = signal.Signals(self.stop.number or signal.SIGTERM)
+                log.info("stopped by %s; the same command with --resume True continues", number.name)
+                raise SystemExit(128 + number) from None
         log.info("training %s is complete, into %s", self.stage.name, self.config.logs_dir)
 
     def _start(self):
@@ -173,30 +173,32 @@ class Trainer:
                 "encoder_bn": self.config.encoder_bn}
 
     def _take_steps(self, start):
-        batches = iter(self.batches(start))
-        for step, rate in enumerate(self.rates[start:].tolist(), start + 1):
-            began = time.perf_counter()
-            batch = self._next(batches, step - 1)
-            ready = time.perf_counter()
-            loss = self.learner.step(batch, rate)
-            if not math.isfinite(loss):
-                raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
-                                "a smaller --learning_rate may help")
-            done = time.perf_counter()
-            if self.peers.any(self.stop.number > 0):  # or some would wait for ever for the one that stopped
-                self.stop.number = self.stop.number or signal.SIGTERM
-            ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
-            if self.leads:
-                rates = {name: rate * share for name, share in self.stage.trains.items()}
-                self.progress.step(step, loss, rates, ready - began, done - ready)
-                if ends_epoch or self.stop.number:
-                    self._save(step)
-            if self.stop.number:
-                self.peers.any(True)  # nobody leaves before the checkpoint is written
-            self.stop.check()
-            if self.leads and ends_epoch:
-                self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
-                self._validate_if_due(step)
+        with closing(iter(self.batches(start))) as batches:
+            for step, rate in enumerate(self.rates[start:].tolist(), start + 1):
+                began = time.perf_counter()
+                batch = self._next(batches, step - 1)
+                ready = time.perf_counter()
+                loss = self.learner.step(batch, rate)
+                if not math.isfinite(loss):
+                    raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
+                                    "a smaller --learning_rate may help")
+                self._after_step(step, batch, loss, rate, ready - began, time.perf_counter() - ready)
+
+    def _after_step(self, step, batch, loss, rate, waited, computed):
+        """Report; save, show and validate where an epoch ends; stop where that was asked for."""
+        stopping = self.peers.any(self.stop.number > 0)  # all or none: the others would wait for the one that stopped
+        ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
+        if self.leads:
+            rates = {name: rate * share for name, share in self.stage.trains.items()}
+            self.progress.step(step, loss, rates, waited, computed)
+            if ends_epoch or stopping:
+                self._save(step)
+        if stopping:
+            self.peers.any(True)  # nobody leaves before the checkpoint is written
+            raise Stopped
+        if self.leads and ends_epoch:
+            self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
+            self._validate_if_due(step)
 
     def _next(self, batches, step):
         try:

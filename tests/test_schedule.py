@@ -1,3 +1,4 @@
+"""The learning-rate schedule, against numbers worked out by hand."""
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,3 +1,4 @@
+"""The training loop: what it learns, keeps and says, and that a run stopped in any way continues bit for bit."""
 import errno
 import json
 import os
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
-from tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
 
 from matting.config import RESOLVED_NAME, config_parser, load_config
 from matting.errors import UserError
-from matting.training import StopSignal, Trainer, first_sample_pictures
+from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
+from tests.tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
 
 PROGRAM = Path(__file__).with_name("tiny_training.py")
 ROOT = PROGRAM.parent.parent
@@ -117,6 +118,25 @@ def test_a_signal_in_mid_epoch_saves_that_step_and_says_how_to_continue(number, 
     assert f"stopped by {number.name}; the same command with --resume True continues" in output.splitlines()[-1]
     train(tmp_path, "--resume", "True")
     assert_equal_runs(tmp_path, uninterrupted)
+
+
+def test_loader_processes_that_a_signal_ended_do_not_hide_it(tmp_path):
+    def killed_while_waiting(step):
+        yield from (batch for _, batch in zip(range(2), batches(step), strict=False))
+        os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("a loader process was interrupted")
+
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, batches=killed_while_waiting)
+    assert stop.value.code == 130
+    assert checkpoint_names(tmp_path) == ["tiny-1_2.bin"]
+
+
+def test_the_first_signal_decides_the_status():
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.number == signal.SIGINT
 
 
 def test_a_second_interrupt_stops_at_once():
@@ -328,6 +348,30 @@ def test_a_bad_sample_ends_training_with_what_was_learned_saved(tmp_path, uninte
     assert_equal_runs(tmp_path, uninterrupted)
 
 
+def train_as(peers, folder, *flags):
+    Trainer(STAGE, LinearLearner(), batches, STEPS_PER_EPOCH, validate, make_config(folder, *flags), peers).run()
+
+
+def test_only_the_first_of_several_processes_writes(tmp_path):
+    train_as(Peers(1, 2, lambda truth: truth), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    train_as(Peers(0, 2, lambda truth: truth), tmp_path)
+    assert checkpoint_names(tmp_path)[-1] == "tiny-4_5.bin"
+
+
+def test_all_processes_stop_when_one_of_them_was_signalled(tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        train_as(Peers(0, 2, lambda truth: True), tmp_path)
+    assert stop.value.code == 143
+    assert checkpoint_names(tmp_path) == ["tiny-1_1.bin"]
+
+
+def test_resume_refuses_another_number_of_processes(tmp_path):
+    train(tmp_path)
+    with pytest.raises(UserError, match="was trained with batch_size 2, not 4"):
+        train_as(Peers(0, 2, lambda truth: truth), tmp_path, "--resume", "True")
+
+
 def test_logs_dir_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="taken: is not a folder; choose another"):
@@ -381,3 +425,27 @@ def test_pictures_recompose_with_the_predicted_alpha(tmp_path):
     np.testing.assert_allclose(pictures["composite_with_predicted_alpha"], expected, rtol=1e-6)
     np.testing.assert_array_equal(pictures["trimap"], batch["image"][0, 3])
     np.testing.assert_array_equal(pictures["true_alpha"], batch["alpha"][0, 0])
+
+
+def test_dropout_is_a_function_of_seed_and_step():
+    mask = dropout_mask((2, 3, 40, 40), 0.5, seed=1, step=2)
+    assert mask.dtype == np.float32 and set(np.unique(mask)) == {0, 2}
+    assert mask.mean() == pytest.approx(1, abs=0.05)
+    np.testing.assert_array_equal(mask, dropout_mask((2, 3, 40, 40), 0.5, seed=1, step=2))
+    assert (mask != dropout_mask((2, 3, 40, 40), 0.5, seed=1, step=3)).any()
+
+
+def test_processes_together_drop_what_one_would():
+    alone = dropout_mask((6, 2, 5, 5), 0.5, seed=1, step=2)
+    for rank in range(3):
+        np.testing.assert_array_equal(dropout_mask((2, 2, 5, 5), 0.5, 1, 2, rank, ranks=3), alone[rank::3])
+
+
+def test_probability_0_drops_nothing():
+    assert (dropout_mask((1, 2, 3, 3), 0, seed=0, step=1) == 1).all()
+
+
+def test_batch_norm_is_trained_where_no_pretrained_weights_are_given(tmp_path, caplog):
+    assert settle_batch_norm(make_config(tmp_path)).encoder_bn == "trained"
+    assert "no --ckpt_url" in caplog.text
+    assert settle_batch_norm(make_config(tmp_path, "--ckpt_url", "backbone.ckpt")).encoder_bn == "frozen"
