@@ -26,11 +26,13 @@ RECORD = "record"  # the archive's entry beside the learner's arrays: JSON of st
 class Checkpoints:
     """The checkpoints of one training stage in `folder`; the newest `keep` stay."""
 
-    def __init__(self, folder, stage_name, suffix, keep):
+    def __init__(self, folder, stage_name, suffix, steps_per_epoch, keep):
         self.folder = Path(folder)
         self.stage_name = stage_name
         self.suffix = suffix
+        self.steps_per_epoch = steps_per_epoch
         self.keep = keep
+        self.last_good = None
 
     def paths(self):
         """Weight files, oldest first."""
@@ -39,11 +41,12 @@ class Checkpoints:
         numbered = sorted((int(match[1]), int(match[2]), match[0]) for match in matches if match)
         return [self.folder / file_name for _, _, file_name in numbered]
 
-    @property
-    def best_path(self):
-        return self.folder / f"best{self.suffix}"
+    def path(self, step):
+        """The weight file of the state after `step` steps; both numbers in its name count from 1."""
+        epoch, step_in_epoch = divmod(step - 1, self.steps_per_epoch)
+        return self.folder / f"{self.stage_name}-{epoch + 1}_{step_in_epoch + 1}{self.suffix}"
 
-    def save(self, learner, step, steps_per_epoch, settings):
+    def save(self, learner, step, settings):
         """Write the learner after `step` steps -> path of the weights; then drop the oldest beyond `keep`.
 
         settings: what a run must agree in to continue this one, JSON-able. Raises UserError, leaving the earlier
@@ -54,8 +57,7 @@ class Checkpoints:
         if broken:
             raise UserError(f"after step {step} the optimiser's {broken[0]} is not finite; {self.advice()}; "
                             "a smaller --learning_rate may help")
-        epoch = (step - 1) // steps_per_epoch
-        path = self.folder / f"{self.stage_name}-{epoch + 1}_{step - epoch * steps_per_epoch}{self.suffix}"
+        path = self.path(step)
         try:
             with atomic_path(path) as new_weights, atomic_path(_state_path(path)) as new_state:
                 learner.save(new_weights)
@@ -63,15 +65,19 @@ class Checkpoints:
                 np.savez(new_state, **state, **{RECORD: json.dumps(record)})
         except OSError as error:
             raise UserError(f"{path}: checkpoint not saved ({error.strerror or error}); {self.advice()}") from None
-        for old in self.paths()[:-self.keep]:
+        self.last_good = path
+        paths = self.paths()
+        for old in paths[:paths.index(path) + 1][:-self.keep]:  # a later one was damaged, and is yet to be replaced
             _state_path(old).unlink(missing_ok=True)
             old.unlink()
         return path
 
-    def keep_best(self, path):
-        """Copy a checkpoint's weights to `best`, where pruning does not reach them."""
-        with atomic_path(self.best_path) as temporary:
-            shutil.copyfile(path, temporary)
+    def keep_best(self, step):
+        """Copy the weights after `step` steps to where pruning does not reach them -> path."""
+        best = self.folder / f"best{self.suffix}"
+        with atomic_path(best) as temporary:
+            shutil.copyfile(self.path(step), temporary)
+        return best
 
     def restore(self, learner, settings):
         """Put the newest good checkpoint into the learner -> the steps it has done; 0 where there is no checkpoint.
@@ -93,6 +99,7 @@ class Checkpoints:
                                     "settings it was trained with, or start anew in another logs_dir")
             learner.load(path)
             learner.restore(state)
+            self.last_good = path
             return record["step"]
         if paths:
             raise UserError(f"{self.folder}: none of the {len(paths)} checkpoints can be resumed from; "
@@ -101,10 +108,9 @@ class Checkpoints:
 
     def advice(self):
         """What is left to a run that cannot go on, as half a sentence."""
-        paths = self.paths()
-        if not paths:
+        if not self.last_good:
             return "there is no checkpoint yet"
-        return f"the last good checkpoint is {paths[-1]}, and the same command with --resume True continues from it"
+        return f"the last good checkpoint is {self.last_good}; the same command with --resume True continues from it"
 
     def remove_partial(self):
         """Delete what a killed run was writing."""

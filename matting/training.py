@@ -106,7 +106,7 @@ class StopSignal:
 class Trainer:
     """One stage's training, from its start or from the last good checkpoint in config.logs_dir.
 
-    batches(step): iterable over the batches after `step` steps, at least to the end of training; its iterator is closed.
+    batches(step): iterable over the batches after `step` steps, at least to the end of training; closed when done.
     validate(predict): {metric: mean over the validation set}; not called where config.val_every is 0.
     peers: the processes that train together, each on its own share of the data; the first one writes.
     """
@@ -122,7 +122,8 @@ class Trainer:
         self.leads = peers.rank == 0
         self.batch_size = config.batch_size * peers.count
         self.rates = stage.schedule(config, steps_per_epoch)[:config.max_steps or None]
-        self.checkpoints = Checkpoints(config.logs_dir, stage.name, learner.suffix, config.keep_checkpoint_max)
+        self.checkpoints = Checkpoints(config.logs_dir, stage.name, learner.suffix, steps_per_epoch,
+                                       config.keep_checkpoint_max)
         self.stop = StopSignal()
         self.progress = nullcontext()
 
@@ -210,27 +211,25 @@ class Trainer:
             raise
 
     def _save(self, step):
-        path = self.checkpoints.save(self.learner, step, self.steps_per_epoch, self._settings())
-        log.info("saved %s", path)
+        log.info("saved %s", self.checkpoints.save(self.learner, step, self._settings()))
 
     def _validate_if_due(self, step):
-        """Validate what was saved after `step` steps, once, every val_every epochs and at the end."""
-        epoch, inside = divmod(step, self.steps_per_epoch)
-        last = step == len(self.rates)
-        validations = self.progress.journal.validations
-        every = self.config.val_every
-        due = every and step and (last or (inside == 0 and epoch % every == 0))
-        if not due or any(record["step"] == step for record in validations):
+        """Validate what was saved after `step` steps, unless that was done before a resume; keep the best."""
+        scores = {record["step"]: record["validation"][CRITERION] for record in self.progress.journal.validations}
+        if step in scores or not self._validation_falls_on(step):
             return
         means = self.validate(self._predict_until_stopped)
-        best = min((record["validation"][CRITERION] for record in validations), default=math.inf)
         log.info("validation after step %d: %s", step, ", ".join(f"{name} {mean:.4f}" for name, mean in means.items()))
-        if means[CRITERION] < best:
-            path = self.checkpoints.paths()[-1]
-            self.checkpoints.keep_best(path)
-            log.info("best so far: %s, %s %.4f, kept as %s", path.name, CRITERION, means[CRITERION],
-                     self.checkpoints.best_path.name)
+        if means[CRITERION] < min(scores.values(), default=math.inf):
+            best = self.checkpoints.keep_best(step)
+            log.info("the best so far, kept as %s: %s %.4f", best, CRITERION, means[CRITERION])
         self.progress.validation(step, means)
+
+    def _validation_falls_on(self, step):
+        """Whether training validates after this step: every val_every epochs, and at the end."""
+        if not self.config.val_every or not step:
+            return False
+        return step == len(self.rates) or step % (self.config.val_every * self.steps_per_epoch) == 0
 
     def _predict_until_stopped(self, image):
         self.stop.check()

@@ -259,6 +259,15 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(damage, tmp_pa
     assert_equal_runs(tmp_path, uninterrupted)
 
 
+def test_a_damaged_checkpoint_drives_no_good_one_out(tmp_path):
+    train(tmp_path, "--max_steps", "10")
+    (tmp_path / "tiny-2_5.resume.npz").unlink()
+    train(tmp_path, "--resume", "True", "--keep_checkpoint_max", "1", "--max_steps", "7")
+    assert checkpoint_names(tmp_path) == ["tiny-2_2.bin", "tiny-2_5.bin"]
+    train(tmp_path, "--resume", "True", "--keep_checkpoint_max", "1", "--max_steps", "8")
+    assert losses(tmp_path)[-1][0] == 8
+
+
 def test_resume_refuses_when_every_checkpoint_is_damaged(tmp_path):
     train(tmp_path)
     for state in tmp_path.glob("*.resume.npz"):
@@ -311,7 +320,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(tmp_path, uninte
             super().save(path)
 
     with pytest.raises(UserError, match="tiny-2_5.bin: checkpoint not saved .No space left on device.; the last good "
-                                        "checkpoint is .*tiny-1_5.bin, and the same command with --resume True"):
+                                        "checkpoint is .*tiny-1_5.bin; the same command with --resume True"):
         train(tmp_path, learner=FullDisk())
     assert not list(tmp_path.glob(".*partial*"))
     train(tmp_path, "--resume", "True")
