@@ -15,7 +15,7 @@ DEMO = Path("build/demo")
 FOREGROUNDS, BACKGROUNDS = DEMO / "data/foregrounds", DEMO / "data/backgrounds"
 PREDICTIONS = DEMO / "predictions"
 CPU = ("--device_target", "CPU")
-SIZE = ("--img_size", 384, 384)
+SIZE = ("--img_size", 448, 448)
 TRAINING = ("--data_dir", FOREGROUNDS, "--bg_dir", BACKGROUNDS, "--input_size", 128, "--batch_size", 4,
             "--learning_rate", 0.003, "--backbone_lr_mult", 1, "--log_every", 10, "--num_workers", 1, *SIZE, *CPU)
 METRICS = {"sad": "SAD", "mse": "MSE", "grad": "Grad", "conn": "Conn"}
@@ -27,12 +27,12 @@ def main():
     shutil.rmtree(DEMO, ignore_errors=True)
     run("data.synthetic", "--out", DEMO / "data")
     run("data.process_dataset", "--data_dir", FOREGROUNDS, "--bg_dir", BACKGROUNDS,
-        "--val_list", FOREGROUNDS / "validation.txt", "--num_bgs_train", 8, "--num_bgs_val", 2)
+        "--val_list", FOREGROUNDS / "validation.txt", "--num_bgs_train", 6, "--num_bgs_val", 2)
 
     print("\n# one step barely moves the random weights: this is the untrained network")
     run("ms_impl.train", "--logs_dir", DEMO / "untrained", "--max_steps", 1, "--val_every", 0, *TRAINING)
     before = evaluate(DEMO / "untrained")
-    run("ms_impl.train", "--logs_dir", DEMO / "trained", "--epochs", 6, "--milestones", 4, "--val_every", 3, *TRAINING)
+    run("ms_impl.train", "--logs_dir", DEMO / "trained", "--epochs", 8, "--milestones", 6, "--val_every", 4, *TRAINING)
     after = evaluate(DEMO / "trained")
 
     checkpoint = newest_checkpoint(DEMO / "trained")
@@ -54,13 +54,15 @@ def run(program, *arguments):
     """Run a documented command from the repository root, showing it as one would type it."""
     command = [*([program] if program.endswith(".py") else ["-m", program]), *map(str, arguments)]
     print(f"\n$ python {shlex.join(command)}", flush=True)
-    subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+    status = subprocess.run([sys.executable, *command], cwd=ROOT).returncode
+    if status:
+        raise SystemExit(status)
 
 
 def evaluate(logs):
     """Evaluate the newest checkpoint of a training -> the report of metrics.json."""
     run("ms_impl.eval", "--ckpt_url", newest_checkpoint(logs), "--data_dir", FOREGROUNDS, "--logs_dir", logs / "eval",
-        *CPU)
+        *SIZE, *CPU)
     return json.loads((ROOT / logs / "eval/metrics.json").read_text(encoding="utf-8"))
 
 
