@@ -108,7 +108,7 @@ class Learner:
         load_checkpoint(self.network, path)
 
     def state(self):
-        return {"steps": np.array(self.steps), **{name: moment.asnumpy() for name, moment in self._moments()}}
+        return {"steps": np.array(self.steps), **{name: moment.asnumpy().copy() for name, moment in self._moments()}}
 
     def restore(self, state):
         self.steps = int(state["steps"])

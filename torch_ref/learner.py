@@ -64,7 +64,7 @@ class Learner:
         load_checkpoint(self.network, path)
 
     def state(self):
-        moments = {f"{moment}.{name}": self.optimiser.state[weight][torchs].cpu().numpy()
+        moments = {f"{moment}.{name}": self.optimiser.state[weight][torchs].cpu().numpy().copy()
                    for moment, torchs in MOMENTS.items() for name, weight in self._learning()}
         return {"steps": np.array(self.steps), **moments}
 
