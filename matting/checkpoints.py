@@ -64,6 +64,7 @@ class Checkpoints:
                 record = {"step": step, "weights": _digest(new_weights), "settings": settings}
                 np.savez(new_state, **state, **{RECORD: json.dumps(record)})
         except OSError as error:
+            self.remove_partial()
             raise UserError(f"{path}: checkpoint not saved ({error.strerror or error}); {self.advice()}") from None
         self.last_good = path
         paths = self.paths()
@@ -113,8 +114,8 @@ class Checkpoints:
         return f"the last good checkpoint is {self.last_good}; the same command with --resume True continues from it"
 
     def remove_partial(self):
-        """Delete what a killed run was writing."""
-        for partial in self.folder.glob(f".{self.stage_name}-*.partial*"):
+        """Delete what was being written when a run was killed or the disk full; MindSpore leaves a file of its own."""
+        for partial in self.folder.glob(f".*{self.stage_name}-*.partial*"):
             partial.unlink()
 
 

@@ -316,13 +316,14 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(tmp_path, uninte
         def save(self, path):
             path.write_bytes(self.weights.tobytes()[:7])
             if checkpoint_names(tmp_path):
+                path.with_name(f".{path.stem}.tmp").touch()  # as MindSpore leaves one
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             super().save(path)
 
     with pytest.raises(UserError, match="tiny-2_5.bin: checkpoint not saved .No space left on device.; the last good "
                                         "checkpoint is .*tiny-1_5.bin; the same command with --resume True"):
         train(tmp_path, learner=FullDisk())
-    assert not list(tmp_path.glob(".*partial*"))
+    assert not list(tmp_path.glob(".*"))
     train(tmp_path, "--resume", "True")
     assert_equal_runs(tmp_path, uninterrupted)
 

@@ -1,4 +1,6 @@
 """What every program of the reference needs: weights in and out, and a network as a plain function."""
+import io
+
 import torch
 
 from matting.errors import UserError
@@ -48,8 +50,10 @@ def load_checkpoint(network, path):
 
 def save_checkpoint(network, path):
     """Write the network's weights as a PyTorch .pth, atomically."""
+    content = io.BytesIO()  # torch.save names no file, nor the reason, when a disk is full
+    torch.save(network.state_dict(), content)
     with atomic_path(path) as temporary:
-        torch.save(network.state_dict(), temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_predictor(config):
