@@ -30,6 +30,7 @@ POSITIVE = (
     "index_expansion", "rate", "current_stride", "keep_checkpoint_max", "num_workers", "log_every", "learning_rate",
     "backbone_lr_mult", "lr_decay",
 )
+NOT_NEGATIVE = ("seed", "max_steps", "val_every", "device_id", "device_start")
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,9 @@ class Config(NetworkConfig):
         if self.input_size % 32:
             raise UserError(f"input_size {self.input_size} is not a multiple of 32; "
                             f"{-(-self.input_size // 32) * 32} is the next one")
-        if self.seed < 0:
-            raise UserError(f"seed {self.seed} must be 0 or more")
+        for key in NOT_NEGATIVE:
+            if getattr(self, key) < 0:
+                raise UserError(f"{key} {getattr(self, key)} must be 0 or more")
         if not self.scales or min(self.scales) <= 0 or min(self.scales) > 1:
             raise UserError(f"scales {self.scales} need an entry of at most 1, so that a crop fits every image, "
                             "and all of them greater than 0")
