@@ -13,7 +13,7 @@ MEAN, STD = np.array([0.485, 0.456, 0.406, 0]), np.array([0.229, 0.224, 0.225, 1
 
 
 def load(row, data_dir, bg_dir, rng):
-    """A sample of a TrainRow -> (4, 320, 320) input and (11, 320, 320) background, foreground, composite, alpha, mask."""
+    """A TrainRow -> (4, 320, 320) input, (11, 320, 320) background, foreground, composite, alpha and unknown mask."""
     merged, alpha, foreground = (np.array(Image.open(data_dir / path)) for path in (row.merged, row.mask, row.original))
     background = np.array(Image.open(bg_dir / row.background).convert("RGB"))
     height, width = alpha.shape

@@ -48,6 +48,7 @@ class ForegroundStore:
     def __init__(self, folder):
         self.folder = Path(folder)
         self._open = {}
+        self._full = False
 
     def load(self, original, mask):
         """The DecodedForeground of two files; raises UserError for unusable ones and a matte without soft pixels."""
@@ -71,9 +72,11 @@ class ForegroundStore:
             record[name] = array
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self.folder).free < KEPT_FREE + record.nbytes:
+            if not self._full and shutil.disk_usage(self.folder).free < KEPT_FREE + record.nbytes:
+                self._full = True
                 logger.warning("%s: the disk is nearly full, so foregrounds are decoded again for each sample; "
                                "name a roomier folder with --cache_dir", self.folder)
+            if self._full:
                 return False
             with atomic_path(path) as temporary:
                 np.save(temporary, record)

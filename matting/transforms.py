@@ -61,9 +61,11 @@ def fit(pixels, size, flip, interpolation=cv2.INTER_CUBIC):
 
 def to_float(pixels):
     """uint8 (H, W[, 3]) -> float32 in [0, 1], colours plane after plane in memory, as networks take them."""
-    planes = np.stack(cv2.split(pixels)) if pixels.ndim == 3 else pixels
-    planes = np.multiply(planes, np.float32(1 / 255), dtype=np.float32)
-    return planes.transpose(1, 2, 0) if pixels.ndim == 3 else planes
+    channels = cv2.split(pixels)
+    planes = np.empty((len(channels), *pixels.shape[:2]), np.float32)
+    for plane, channel in zip(planes, channels, strict=True):
+        np.multiply(channel, np.float32(1 / 255), out=plane, dtype=np.float32)
+    return planes.transpose(1, 2, 0) if pixels.ndim == 3 else planes[0]
 
 
 def normalise(image, trimap, config):

@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from matting import dataset, decoded
+from matting import decoded, recipes
 from matting.composition import composite_uint8, cover_background
-from matting.dataset import COLUMNS, Recipe, TrainingFeed, TrainingSamples, columns, reported_by_worker
+from matting.dataset import COLUMNS, TrainingFeed, TrainingSamples, columns, reported_by_worker
 from matting.errors import UserError
 from matting.files import read_alpha, read_header, read_image
+from matting.recipes import OnlineRecipes, Recipe
 from matting.sample import TrainRow, read_rows
 from matting.transforms import resize
 from tests.tiny_data import INPUT_SIZE, NUM_BGS_TRAIN, TRAIN, photograph, tiny_config
@@ -107,8 +108,8 @@ def composed_both_ways(root, monkeypatch, scales):
             return Recipe(data_dir / row.original, data_dir / row.mask, bg_dir / row.background,
                           data_dir / row.merged if self.merged else None)
 
-    for composition in dataset.RECIPES:
-        monkeypatch.setitem(dataset.RECIPES, composition, SameComposites)
+    for composition in recipes.RECIPES:
+        monkeypatch.setitem(recipes.RECIPES, composition, SameComposites)
     return zip(rows, *(samples_of(root, composition=composition, scales=scales)
                        for composition in ("offline", "online")), strict=True)
 
@@ -147,9 +148,8 @@ def test_online_never_reads_merged_images(prepared):
 def test_online_draws_what_preparation_gives_to_training(state, request):
     """... all of it in time, and the same whether or not the set was prepared."""
     root = request.getfixturevalue(state)
-    recipes = dataset.OnlineRecipes(tiny_config(root, composition="online"))
-    rng = np.random.default_rng(0)
-    drawn = [recipes.draw(index, rng) for _ in range(40) for index in range(len(recipes))]
+    online, rng = OnlineRecipes(tiny_config(root, composition="online")), np.random.default_rng(0)
+    drawn = [online.draw(index, rng) for _ in range(40) for index in range(len(online))]
     backgrounds = sorted(path.name for path in (root / "train2014").iterdir())
     assert {recipe.background.name for recipe in drawn} == set(backgrounds[:len(TRAIN) * NUM_BGS_TRAIN])
     assert [recipe.original.stem for recipe in drawn[:5]] == ["a", "b", "c", "d", "a"]
@@ -374,8 +374,7 @@ def test_a_workers_error_is_found_in_a_frameworks_report():
     report = ("Caught UserError in worker 0.\nTraceback:\nmatting.errors.UserError: Traceback\n  raise UserError(x)\n"
               "matting.errors.UserError: a/b.jpg: no such file; get it\n\n---")
     assert str(reported_by_worker(RuntimeError(report))) == "a/b.jpg: no such file; get it"
-    other = RuntimeError("out of memory")
-    assert reported_by_worker(other) is other
+    assert reported_by_worker(RuntimeError("out of memory")) is None
 
 
 def test_enlarging_before_composing_would_be_noticed(prepared):

@@ -1,19 +1,18 @@
 """Training batches through PyTorch's DataLoader."""
 import signal
 
+import torch
 from torch.utils.data import DataLoader
 
 from matting.dataset import COLUMNS, TrainingFeed, killed_worker, reported_by_worker, worker_count
 from matting.errors import UserError
-
-STUCK = 300  # seconds after which a batch that does not come is an error
 
 
 class TrainingLoader:
     """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
 
     Iterating gives {column: (B, C, H, W) float32 array}, see matting.dataset.columns; len() is the steps left.
-    Raises UserError for an unusable file, and where a loader process dies or hangs.
+    Raises UserError for an unusable file, and where a loader process dies.
     """
 
     def __init__(self, config, shard=0, shards=1, start=0):
@@ -26,13 +25,14 @@ class TrainingLoader:
 
     def __iter__(self):
         loader = DataLoader(self._feed, self._config.batch_size, num_workers=worker_count(self._config),
-                            prefetch_factor=1, worker_init_fn=_ignore_interrupts, timeout=STUCK)
+                            prefetch_factor=1, worker_init_fn=_ignore_interrupts,
+                            generator=torch.Generator())  # of its own: the global one is dropout's
         try:
             for batch in loader:
                 yield {name: column.numpy() for name, column in zip(COLUMNS, batch, strict=True)}
         except UserError as error:
-            raise reported_by_worker(error) from None
-        except RuntimeError as error:  # DataLoader's word for a process that was killed or timed out
+            raise reported_by_worker(error) or error from None
+        except RuntimeError as error:  # DataLoader's word for a process that was killed
             raise killed_worker(str(error).splitlines()[0]) from None
 
 
