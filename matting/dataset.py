@@ -113,6 +113,22 @@ class TrainingFeed:
         return rng.permutation(len(self._samples))[self._shard::self._shards]
 
 
+class TrainingBatches:
+    """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
+
+    A framework's subclass iterates over them: {column: (B, C, H, W) float32 array}, see `columns`; len() is the steps
+    left. Iterating raises UserError for an unusable file, and where a loader process dies.
+    """
+
+    def __init__(self, config, shard=0, shards=1, start=0):
+        self.config = config
+        self.feed = TrainingFeed(config, shard, shards, start)
+        self.steps_per_epoch = self.feed.steps_per_epoch
+
+    def __len__(self):
+        return self.feed.steps
+
+
 def columns(sample, config):
     """A Sample -> float32 arrays in COLUMNS order.
 

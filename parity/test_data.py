@@ -107,17 +107,17 @@ def test_a_killed_process_is_reported_and_not_waited_for(root, name, position):
 import os, signal, sys
 import ms_impl
 import {LOADERS[name].__module__} as loaders
-from matting.dataset import TrainingFeed
+from matting import dataset
 from matting.errors import entry_point
 from tests.tiny_data import tiny_config
 
-class Killed(TrainingFeed):
+class Killed(dataset.TrainingFeed):
     def __getitem__(self, position):
         if position == {position}:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(position)
 
-loaders.TrainingFeed = Killed
+dataset.TrainingFeed = Killed
 
 @entry_point
 def main(argv=None):

@@ -4,27 +4,15 @@ import signal
 import torch
 from torch.utils.data import DataLoader
 
-from matting.dataset import COLUMNS, TrainingFeed, killed_worker, reported_by_worker, worker_count
+from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker, worker_count
 from matting.errors import UserError
 
 
-class TrainingLoader:
-    """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
-
-    Iterating gives {column: (B, C, H, W) float32 array}, see matting.dataset.columns; len() is the steps left.
-    Raises UserError for an unusable file, and where a loader process dies.
-    """
-
-    def __init__(self, config, shard=0, shards=1, start=0):
-        self._feed = TrainingFeed(config, shard, shards, start)
-        self._config = config
-        self.steps_per_epoch = self._feed.steps_per_epoch
-
-    def __len__(self):
-        return self._feed.steps
+class TrainingLoader(TrainingBatches):
+    """See TrainingBatches."""
 
     def __iter__(self):
-        loader = DataLoader(self._feed, self._config.batch_size, num_workers=worker_count(self._config),
+        loader = DataLoader(self.feed, self.config.batch_size, num_workers=worker_count(self.config),
                             prefetch_factor=1, worker_init_fn=_ignore_interrupts,
                             generator=torch.Generator())  # of its own: the global one is dropout's
         try:

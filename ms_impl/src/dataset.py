@@ -3,7 +3,7 @@ import threading
 
 import mindspore.dataset as ds
 
-from matting.dataset import COLUMNS, TrainingFeed, killed_worker, reported_by_worker, worker_count
+from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker, worker_count
 
 # Batches that wait in memory, and a quarter of the samples that wait for them. When none is ready MindSpore looks again
 # after 0.1 s, for which the samples must last: 8 feed 320 a second.
@@ -11,29 +11,17 @@ PREFETCH = 8
 WATCH_EVERY = 0.1  # seconds
 
 
-class TrainingLoader:
-    """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
-
-    Iterating gives {column: (B, C, H, W) float32 array}, see matting.dataset.columns; len() is the steps left.
-    Raises UserError for an unusable file, and where a loader process dies.
-    """
-
-    def __init__(self, config, shard=0, shards=1, start=0):
-        self._feed = TrainingFeed(config, shard, shards, start)
-        self._config = config
-        self.steps_per_epoch = self._feed.steps_per_epoch
-
-    def __len__(self):
-        return self._feed.steps
+class TrainingLoader(TrainingBatches):
+    """See TrainingBatches."""
 
     def __iter__(self):
         if not len(self):
             return
         ds.config.set_prefetch_size(PREFETCH)
         ds.config.set_enable_watchdog(False)  # _ProcessWatch instead
-        samples = ds.GeneratorDataset(self._feed, list(COLUMNS), num_parallel_workers=worker_count(self._config),
+        samples = ds.GeneratorDataset(self.feed, list(COLUMNS), num_parallel_workers=worker_count(self.config),
                                       shuffle=False, python_multiprocessing=True)
-        batches = samples.batch(self._config.batch_size, drop_remainder=True, num_parallel_workers=1)
+        batches = samples.batch(self.config.batch_size, drop_remainder=True, num_parallel_workers=1)
         iterator = batches.create_dict_iterator(num_epochs=1, output_numpy=True)
         generator = iterator.dataset.children[0].sample_fn  # it owns the loader processes; None for a single one
         try:
