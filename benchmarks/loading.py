@@ -5,7 +5,6 @@ import pstats
 import statistics
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -41,6 +40,14 @@ def program(data_dir, bg_dir, composition):
     return feed.__getitem__
 
 
+def time_each(load, first, count):
+    """Seconds a sample, from sample `first` on."""
+    started = time.perf_counter()
+    for index in range(first, first + count):
+        load(index)
+    return (time.perf_counter() - started) / count
+
+
 def profile(load):
     """[(library call or function, share of the time)] of the slowest."""
     profiler = cProfile.Profile()
@@ -68,8 +75,7 @@ def main():
         seconds = {case: [] for case in loads}
         for repeat in range(REPEATS):
             for case, load in loads.items():
-                indices = range(repeat * SAMPLES[case], (repeat + 1) * SAMPLES[case])
-                seconds[case].append(time_each(partial(map, load, indices), len(indices)))
+                seconds[case].append(time_each(load, repeat * SAMPLES[case], SAMPLES[case]))
         profiles = {mode: profile(loads[mode]) for mode in ("offline", "online")}
 
     height, width = FOREGROUND_SIZE
@@ -81,14 +87,6 @@ def main():
         print(f"| {case} | {1 / median:.1f} | {1000 * median:.1f} | {medians['transcription'] / median:.1f} |")
     for mode, shares in profiles.items():
         print(f"\n{mode}, where the time goes: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
-
-
-def time_each(iterate, count):
-    """Seconds an item of the iterable that `iterate` gives."""
-    started = time.perf_counter()
-    for _ in iterate():
-        pass
-    return (time.perf_counter() - started) / count
 
 
 if __name__ == "__main__":
