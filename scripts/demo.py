@@ -16,7 +16,7 @@ FOREGROUNDS, BACKGROUNDS = DEMO / "data/foregrounds", DEMO / "data/backgrounds"
 PREDICTIONS = DEMO / "predictions"
 CPU = ("--device_target", "CPU")
 SIZE = ("--img_size", 448, 448)
-TRAINING = ("--data_dir", FOREGROUNDS, "--bg_dir", BACKGROUNDS, "--input_size", 128, "--batch_size", 4,
+TRAINING = ("--data_dir", FOREGROUNDS, "--bg_dir", BACKGROUNDS, "--input_size", 96, "--batch_size", 4,
             "--learning_rate", 0.003, "--backbone_lr_mult", 1, "--log_every", 10, "--num_workers", 1, *SIZE, *CPU)
 METRICS = {"sad": "SAD", "mse": "MSE", "grad": "Grad", "conn": "Conn"}
 PICTURED = 4  # validation images in the contact sheet
