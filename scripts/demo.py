@@ -32,7 +32,7 @@ def main():
     print("\n# one step barely moves the random weights: this is the untrained network")
     run("ms_impl.train", "--logs_dir", DEMO / "untrained", "--max_steps", 1, "--val_every", 0, *TRAINING)
     before = evaluate(DEMO / "untrained")
-    run("ms_impl.train", "--logs_dir", DEMO / "trained", "--epochs", 8, "--milestones", 6, "--val_every", 4, *TRAINING)
+    run("ms_impl.train", "--logs_dir", DEMO / "trained", "--epochs", 5, "--milestones", 4, "--val_every", 5, *TRAINING)
     after = evaluate(DEMO / "trained")
 
     checkpoint = newest_checkpoint(DEMO / "trained")
