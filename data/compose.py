@@ -11,6 +11,7 @@ from data.workers import stopping
 from matting.composition import composite_uint8, cover_background
 from matting.files import atomic_path, check_same_size, read_alpha, read_image, write_png
 from matting.foreground import estimate_foreground
+from matting.inference import to_uint8
 
 SAMPLED_FOREGROUNDS = 8
 
@@ -69,7 +70,7 @@ def prepared_pixels(file, role, foreground, data_dir):
     pixels = READERS[role](data_dir / file.source)
     if file.how == ESTIMATE:
         alpha = read_alpha(data_dir / foreground.files["mask"].source)
-        pixels = np.rint(255 * estimate_foreground(pixels / np.float32(255), alpha / np.float32(255))).astype(np.uint8)
+        pixels = to_uint8(estimate_foreground(pixels / np.float32(255), alpha / np.float32(255)))
     return pixels
 
 

@@ -9,13 +9,13 @@ from collections import deque
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tqdm import tqdm
 
 from matting.files import atomic_path
+from matting.inference import to_uint8
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Board:
     def pictures(self, step, pictures):
         """{name: (H, W) or (H, W, 3), shown clipped to [0, 1]}."""
         for name, picture in pictures.items():
-            pixels = np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
+            pixels = to_uint8(picture.clip(0, 1))
             self._write(step, summary=summary.image(name, pixels, dataformats="HWC"[:pixels.ndim]))
 
     def close(self):

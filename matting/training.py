@@ -18,9 +18,8 @@ from matting.checkpoints import Checkpoints
 from matting.composition import composite
 from matting.config import save_config
 from matting.errors import UserError
-from matting.evaluation import validate
+from matting.evaluation import validate, validation_rows
 from matting.progress import Progress
-from matting.sample import ValidationRow, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +240,7 @@ def train(stage, learner, loader, config, peers=ALONE):
 
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
-    rows = read_rows(Path(config.data_dir) / "validation" / "data.txt", ValidationRow) if config.val_every else []
+    rows = validation_rows(config) if config.val_every else []
     Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, rows=rows, config=config), config,
             peers).run()
 

@@ -43,8 +43,8 @@ def weight_shapes(cell):
 
 
 def get_weights(cell):
-    """A cell's parameters and running statistics -> {house name: array}."""
-    return {from_mindspore(parameter.name): parameter.asnumpy() for parameter in cell.get_parameters()}
+    """A cell's parameters and running statistics -> {house name: array}; copies, which training does not change."""
+    return {from_mindspore(parameter.name): parameter.asnumpy().copy() for parameter in cell.get_parameters()}
 
 
 def set_weights(cell, weights):
