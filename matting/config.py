@@ -117,6 +117,8 @@ class Config(NetworkConfig):
         for key, length in lengths.items():
             if len(getattr(self, key)) != length:
                 raise UserError(f"{key} needs {length} entries, not {len(getattr(self, key))}")
+        if not all(isinstance(side, int) and side > 0 for side in self.img_size):
+            raise UserError(f"img_size {self.img_size} must be a height and a width in pixels")
 
     @property
     def network(self):

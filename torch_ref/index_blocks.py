@@ -29,8 +29,9 @@ INDEX_KINDS = {
 class IndexBlock(nn.Module):
     """Predicts for every 2x2 cell where a feature's information lies.
 
-    (B, C, H, W) feature, H and W even -> encoder_index, decoder_index, both (B, M, H, W) in (0, 1) with M = C, or 1 for
-    holistic. The encoder index of a cell sums to 1.
+    (B, C, H, W) feature, H and W even -> encoder index (B, M, H, W) in (0, 1), which sums to 1 in each cell, and the
+    decoder index in (0, 1) as four maps (B, M, H/2, W/2): the top left, top right, bottom left and bottom right of all
+    cells. M = C, or 1 for holistic.
     """
 
     def __init__(self, channels, kind, context, nonlinear, expansion):
@@ -54,7 +55,12 @@ class IndexBlock(nn.Module):
         batch, _, _, rows, columns = cells.shape
         gates = torch.sigmoid(cells.view(batch, -1, 4, rows, columns))
         shares = torch.softmax(gates, dim=2)
-        return F.pixel_shuffle(shares.flatten(1, 2), 2), F.pixel_shuffle(gates.flatten(1, 2), 2)
+        return interleave(shares), gates.unbind(2)
+
+
+def interleave(cells):
+    """(B, M, 4, h, w), the four places of the 2x2 cells -> (B, M, 2h, 2w)."""
+    return F.pixel_shuffle(cells.flatten(1, 2), 2)
 
 
 class IndexedPool(nn.Module):
@@ -75,10 +81,10 @@ class IndexedPool(nn.Module):
 
 
 class IndexedUpsample(nn.Module):
-    """(B, C, H/2, W/2), decoder index (B, C or 1, H, W) -> (B, C, H, W): nearest upsampling times the index."""
+    """(B, C, h, w), four decoder index maps (B, C or 1, h, w) -> (B, C, 2h, 2w): nearest upsampling times the index."""
 
     def forward(self, x, guide):
-        return guide * F.interpolate(x, scale_factor=2, mode="nearest")
+        return interleave(torch.stack(guide, 2)) * F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class MaxPool(nn.Module):

@@ -6,6 +6,8 @@ from mindspore import nn, ops
 
 from ms_impl.src.layers import batch_norm, conv2d
 
+divide = ops.RealDiv()  # the `/` of equal shapes keeps 16 bytes a pixel in tables on CPU, this does not
+
 
 @dataclass(frozen=True)
 class IndexKind:
@@ -27,8 +29,9 @@ INDEX_KINDS = {
 class IndexBlock(nn.Cell):
     """Predicts for every 2x2 cell where a feature's information lies.
 
-    (B, C, H, W) feature, H and W even -> encoder_index, decoder_index, both (B, M, H, W) in (0, 1) with M = C, or 1 for
-    holistic. The encoder index of a cell sums to 1.
+    (B, C, H, W) feature, H and W even -> encoder index (B, M, H, W) in (0, 1), which sums to 1 in each cell, and the
+    decoder index in (0, 1) as four maps (B, M, H/2, W/2): the top left, top right, bottom left and bottom right of all
+    cells. M = C, or 1 for holistic.
     """
 
     def __init__(self, channels, kind, context, nonlinear, expansion):
@@ -50,7 +53,7 @@ class IndexBlock(nn.Cell):
         self.branches = nn.CellList([branch() for _ in range(kind.branches)])
 
     def construct(self, x):
-        places = ()  # of a 2x2 cell: top left, top right, bottom left, bottom right
+        places = ()  # top left, top right, bottom left, bottom right
         for branch, window in zip(self.branches, self.windows(x)):  # noqa: B905, graph mode has no strict
             places += (branch.mix(branch.relu(branch.bn(window))) if self.nonlinear else window,)
         if len(places) == 1:  # holistic: one branch predicts all four
@@ -63,8 +66,8 @@ class IndexBlock(nn.Cell):
         total = exponentials[0] + exponentials[1] + exponentials[2] + exponentials[3]
         shares = ()
         for exponential in exponentials:
-            shares += (exponential / total,)
-        return interleave(shares), interleave(gates)
+            shares += (divide(exponential, total),)
+        return interleave(shares), gates
 
     def windows(self, x):
         """Each branch's first convolution; dense ones are joined, so that x is unfolded once for all four."""
@@ -106,12 +109,16 @@ class IndexedPool(nn.Cell):
 
 
 class IndexedUpsample(nn.Cell):
-    """(B, C, H/2, W/2), decoder index (B, C or 1, H, W) -> (B, C, H, W): nearest upsampling times the index."""
+    """(B, C, h, w), four decoder index maps (B, C or 1, h, w) -> (B, C, 2h, 2w): nearest upsampling times the index.
+
+    Each place of the cells is multiplied by itself: a broadcast over cells would keep 16 bytes a pixel in tables.
+    """
 
     def construct(self, x, guide):
-        batch, channels, rows, columns = x.shape
-        cells = guide.reshape(batch, -1, rows, 2, columns, 2)  # a broadcast over 2x2 cells is a nearest upsampling
-        return (cells * x.reshape(batch, channels, rows, 1, columns, 1)).reshape(batch, channels, 2 * rows, 2 * columns)
+        places = ()
+        for gate in guide:
+            places += (gate * x,)
+        return interleave(places)
 
 
 class MaxPool(nn.Cell):

@@ -1,13 +1,37 @@
 """The convolutions that everything is built from; none has a bias, batch norm follows nearly all."""
+import mindspore as ms
 from mindspore import nn, ops
+
+
+class RowwiseConv2d(nn.Conv2d):
+    """nn.Conv2d, dense and of stride 1, as one convolution with every row of the kernel, then a sum of shifted rows.
+
+    On CPU a convolution first unfolds its input, k * k values for each; this one unfolds k. Its k * out_channels maps
+    cost less memory than that only where out_channels is small.
+    """
+
+    def construct(self, x):
+        size, (out_channels, in_channels) = self.kernel_size[0], self.weight.shape[:2]
+        rows = self.weight.transpose(2, 0, 1, 3).reshape(size * out_channels, in_channels, 1, size)
+        outputs = ops.split(ops.conv2d(x, rows, pad_mode="pad", padding=self.padding), out_channels, 1)
+        height = x.shape[2] + 2 * self.padding - size + 1
+        total = outputs[0][:, :, :height]
+        for row in range(1, size):
+            total = total + outputs[row][:, :, row:row + height]
+        return total
+
+
+NARROW_CONVOLUTIONS = {"CPU": RowwiseConv2d}  # by device target; elsewhere nn.Conv2d
 
 
 def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1):
     """A convolution without bias; by default zero-padded so that stride 1 keeps height and width."""
     if padding is None:
         padding = dilation * (kernel_size - 1) // 2
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, pad_mode="pad", padding=padding,
-                     dilation=dilation, group=groups, has_bias=False)
+    narrow = stride == dilation == groups == 1 < kernel_size and kernel_size * out_channels <= in_channels
+    layer = NARROW_CONVOLUTIONS.get(ms.get_context("device_target"), nn.Conv2d) if narrow else nn.Conv2d
+    return layer(in_channels, out_channels, kernel_size, stride, pad_mode="pad", padding=padding,
+                 dilation=dilation, group=groups, has_bias=False)
 
 
 def batch_norm(channels):
