@@ -8,10 +8,10 @@ import numpy as np
 from data.plan import COPY, ESTIMATE, READERS
 from data.png import encode_png
 from data.workers import stopping
-from matting.composition import composite_uint8, cover_background
 from matting.files import atomic_path, check_same_size, read_alpha, read_image, write_png
 from matting.foreground import estimate_foreground
 from matting.inference import to_uint8
+from matting.recipes import compose
 
 SAMPLED_FOREGROUNDS = 8
 
@@ -50,11 +50,6 @@ def bytes_to_write(plan, data_dir, bg_dir, compression):
     files = sum((data_dir / file.source).stat().st_size for foreground in plan
                 for file in foreground.files.values() if not (data_dir / file.target).exists())
     return pixels * sampled_bytes / sampled_pixels + files
-
-
-def compose(image, alpha, background_path):
-    """The documented composite of a foreground, (H, W, 3) and (H, W) uint8, over the background in a file."""
-    return composite_uint8(image, cover_background(read_image(background_path), *alpha.shape), alpha)
 
 
 def read_foreground(foreground, data_dir):

@@ -25,7 +25,7 @@ from matting.errors import UserError
 from matting.files import atomic_path, check_same_size, read_alpha, read_image, read_trimap, write_png
 from matting.inference import Frame, to_alpha, to_network_input, to_uint8
 from matting.metrics import METRICS, evaluate
-from matting.sample import ValidationRow, read_rows
+from matting.recipes import VALIDATION_RECIPES, compose
 from matting.trimap import fuse
 
 log = logging.getLogger(__name__)
@@ -59,19 +59,19 @@ class _Image(NamedTuple):
     alpha: np.ndarray
 
 
-def validation_rows(config):
-    """The rows of the prepared set's validation/data.txt."""
-    return read_rows(Path(config.data_dir) / "validation" / "data.txt", ValidationRow)
+def validation_recipes(config):
+    """The ValidationRecipes of config's data set, prepared or, with `composition: online`, to be composed."""
+    return VALIDATION_RECIPES[config.composition](config)
 
 
-def evaluate_folder(predict, config, rows, folder, versions):
-    """Predict every validation row into `folder`/NAME_K.png and write eval.log, metrics.csv, metrics.json there.
+def evaluate_folder(predict, config, recipes, folder, versions):
+    """Predict every validation image into `folder`/NAME_K.png and write eval.log, metrics.csv, metrics.json there.
 
-    predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. rows: ValidationRows. versions: {library: version} of the
-    framework, for the report. Returns {metric: mean}. Raises UserError for an unusable file, before the first
+    predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. recipes: ValidationRecipes. versions: {library: version} of
+    the framework, for the report. Returns {metric: mean}. Raises UserError for an unusable file, before the first
     prediction if the file is missing.
     """
-    _check_all_there(rows, config.data_dir)
+    _check_all_there(recipes)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "eval.log").open("w", encoding="utf-8") as log_file, logging_redirect_tqdm():
@@ -79,33 +79,34 @@ def evaluate_folder(predict, config, rows, folder, versions):
             log.info("%s", line)
             print(line, file=log_file, flush=True)
 
-        tell(f"{config.ckpt_url} on {len(rows)} images of {config.data_dir}, {config.metric_protocol} protocol")
+        tell(f"{config.ckpt_url} on {len(recipes)} images of {config.data_dir}, {config.metric_protocol} protocol")
         results = []
-        images = evaluate_images(predict, config, rows, lambda name, pixels: write_png(folder / f"{name}.png", pixels))
-        for result in tqdm(images, total=len(rows), disable=None, unit="image"):
+        images = evaluate_images(predict, config, recipes,
+                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels))
+        for result in tqdm(images, total=len(recipes), disable=None, unit="image"):
             results.append(result)
             tell(f"{result.name}: {_told(result._asdict())}")
         means = mean_metrics(results)
-        for line in _summary(results, means, config, rows):
+        for line in _summary(results, means, config, recipes):
             tell(line)
     _write_csv(folder / "metrics.csv", results)
     _write_json(folder / "metrics.json", results, means, config, versions)
     return means
 
 
-def validate(predict, rows, config):
-    """{metric: mean} over the validation rows, as evaluate_folder measures them, writing nothing."""
-    return mean_metrics(list(evaluate_images(predict, config, rows)))
+def validate(predict, recipes, config):
+    """{metric: mean} over the ValidationRecipes, as evaluate_folder measures them, writing nothing."""
+    return mean_metrics(list(evaluate_images(predict, config, recipes)))
 
 
-def evaluate_images(predict, config, rows, keep=lambda name, pixels: None):
-    """Yield an ImageResult for each row, in order.
+def evaluate_images(predict, config, recipes, keep=lambda name, pixels: None):
+    """Yield an ImageResult for each ValidationRecipe, in order.
 
     keep(name, (h, w) uint8 matte at the fitted size) is called in a thread. Reading, measuring and keeping overlap with
     prediction, which stays in the caller's thread.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
-        images = _map_ahead(pool, partial(_read, config), rows)
+        images = _map_ahead(pool, partial(_read, config), recipes)
         predicted = (_timed_prediction(predict, image) for image in images)
         yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep), predicted)
 
@@ -131,14 +132,17 @@ def _map_ahead(pool, function, items):
         yield pending.popleft().result()
 
 
-def _read(config, row):
-    paths = [Path(config.data_dir, path) for path in row]
-    image, alpha, trimap = (read(path) for read, path in zip((read_image, read_alpha, read_trimap), paths, strict=True))
-    check_same_size(paths[1], alpha, paths[0], image)
-    check_same_size(paths[2], trimap, paths[0], image)
+def _read(config, recipe):
+    alpha, trimap = read_alpha(recipe.mask), read_trimap(recipe.trimap)
+    path = recipe.merged or recipe.original
+    image = read_image(path)
+    check_same_size(recipe.mask, alpha, path, image)
+    check_same_size(recipe.trimap, trimap, path, image)
+    if not recipe.merged:
+        image = compose(image, alpha, recipe.background)
     frame = Frame(trimap.shape, config.img_size)
     trimap = frame.place(trimap, cv2.INTER_NEAREST)
-    return _Image(paths[0].stem, frame, to_network_input(frame.place(image), trimap, config), trimap, alpha)
+    return _Image(recipe.name, frame, to_network_input(frame.place(image), trimap, config), trimap, alpha)
 
 
 def _timed_prediction(predict, image):
@@ -159,21 +163,21 @@ def _measure(protocol, keep, predicted):
     return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
 
 
-def _check_all_there(rows, data_dir):
-    for path in sorted({path for row in rows for path in row}):
-        if not Path(data_dir, path).is_file():
-            raise UserError(f"{Path(data_dir, path)}: no such file, though data.txt names it; prepare the data again")
+def _check_all_there(recipes):
+    for path in sorted({path for recipe in recipes for path in recipe if isinstance(path, Path)}):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file, though the validation set names it; prepare the data again")
 
 
 def _told(values):
     return "  ".join(FORMATS[name].format(values[name]) for name in METRICS)
 
 
-def _summary(results, means, config, rows):
+def _summary(results, means, config, recipes):
     """The lines that end eval.log."""
     yield f"mean of {len(results)} images: {_told(means)}"
     yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
-    if _is_documented_evaluation(config, rows):
+    if _is_documented_evaluation(config, recipes):
         for condition, limits in EXPECTED_AT_MOST.items():
             verdict = "in range" if all(means[name] <= limits[name] for name in METRICS) else "out of range"
             yield f"expected at most, {condition}: {_told(limits)}: {verdict}"
@@ -183,9 +187,9 @@ def _summary(results, means, config, rows):
            + ", ".join(f"{result.name} {result.seconds:.3f} s" for result in slowest))
 
 
-def _is_documented_evaluation(config, rows):
+def _is_documented_evaluation(config, recipes):
     """Whether the expected range applies, which was measured on AIM-500's validation set by the release protocol."""
-    stems = {Path(row.mask).stem for row in rows}
+    stems = {recipe.mask.stem for recipe in recipes}
     return stems == set(VALIDATION_STEMS) and config.metric_protocol == "release" and config.img_size == (1080, 1620)
 
 

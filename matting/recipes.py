@@ -1,10 +1,11 @@
-"""Which files the training composites are made of, prepared or composed as they are drawn."""
+"""Which files the composites of training and validation are made of, prepared or composed as they are needed."""
 from pathlib import Path
 from typing import NamedTuple
 
+from matting.composition import composite_uint8, cover_background
 from matting.errors import UserError
-from matting.files import by_stem, list_images
-from matting.sample import TrainRow, read_rows
+from matting.files import by_stem, list_images, read_image
+from matting.sample import TrainRow, ValidationRow, read_rows
 from matting.split import read_validation_stems, some, training_stems
 
 
@@ -15,6 +16,17 @@ class Recipe(NamedTuple):
     mask: Path
     background: Path
     merged: Path | None  # None: to be composed
+
+
+class ValidationRecipe(NamedTuple):
+    """The files of one validation composite."""
+
+    name: str  # STEM_K, as of the merged file
+    mask: Path
+    trimap: Path
+    merged: Path | None  # None: to be composed of the next two
+    original: Path | None = None
+    background: Path | None = None
 
 
 class OfflineRecipes:
@@ -49,12 +61,10 @@ class OnlineRecipes:
             self._foregrounds = list(dict.fromkeys((data_dir / row.original, data_dir / row.mask) for row in rows))
             self._backgrounds = sorted({bg_dir / row.background for row in rows})
         else:
-            originals, masks = _matching_files(data_dir)
-            validation = read_validation_stems(config.val_list)
-            training = training_stems(originals, validation, data_dir)
-            self._foregrounds = [(originals[stem], masks[stem]) for stem in training]
-            self._backgrounds = _training_backgrounds(bg_dir, len(training) * config.num_bgs_train,
-                                                      len(validation) * config.num_bgs_val)
+            files = _matching_files(data_dir, ("original", "mask"))
+            training, validation = _splits(config, files["original"])
+            self._foregrounds = [(files["original"][stem], files["mask"][stem]) for stem in training]
+            self._backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
         self._times = config.num_bgs_train
 
     def __len__(self):
@@ -66,24 +76,65 @@ class OnlineRecipes:
         return Recipe(original, mask, self._backgrounds[rng.integers(len(self._backgrounds))], merged=None)
 
 
-def _matching_files(data_dir):
-    """{stem: original}, {stem: mask} of an unprepared data set, the same stems in both."""
-    originals, masks = by_stem(data_dir / "original"), by_stem(data_dir / "mask")
-    for folder, stems, others in (("mask", masks, originals), ("original", originals, masks)):
-        missing = sorted(set(others) - set(stems))
+def prepared_validation(config):
+    """ValidationRecipes: the rows of a prepared set's validation/data.txt."""
+    data_dir = Path(config.data_dir)
+    return [ValidationRecipe(Path(row.merged).stem, data_dir / row.mask, data_dir / row.trimap, data_dir / row.merged)
+            for row in read_rows(_validation_list(config), ValidationRow)]
+
+
+def composed_validation(config):
+    """ValidationRecipes: a prepared set's own; of an unprepared one those that preparing it would write."""
+    if _validation_list(config).exists():
+        return prepared_validation(config)
+    files = _matching_files(Path(config.data_dir), ("original", "mask", "trimap"))
+    training, validation = _splits(config, files["original"])
+    _, backgrounds = _deal_backgrounds(config, len(training), len(validation))
+    dealt = iter(backgrounds)
+    return [ValidationRecipe(f"{stem}_{k}", files["mask"][stem], files["trimap"][stem], None, files["original"][stem],
+                             next(dealt))
+            for stem in validation for k in range(config.num_bgs_val)]
+
+
+def compose(image, alpha, background_path):
+    """The documented composite of a foreground, (H, W, 3) and (H, W) uint8, over the background in a file."""
+    return composite_uint8(image, cover_background(read_image(background_path), *alpha.shape), alpha)
+
+
+def _validation_list(config):
+    return Path(config.data_dir) / "validation" / "data.txt"
+
+
+def _splits(config, originals):
+    """Stems of training and of validation, both sorted."""
+    validation = read_validation_stems(config.val_list)
+    return training_stems(originals, validation, config.data_dir), validation
+
+
+def _matching_files(data_dir, roles):
+    """{role: {stem: file}} of an unprepared data set, the same stems in each role as in the first."""
+    files = {role: by_stem(data_dir / role) for role in roles}
+    every = sorted(set().union(*files.values()))
+    for role in roles:
+        missing = [stem for stem in every if stem not in files[role]]
         if missing:
-            raise UserError(f"{data_dir / folder}: has no {some(missing)}; each stem needs an original and a mask")
-    return originals, masks
+            raise UserError(f"{data_dir / role}: has no {some(missing)}; each stem needs an {' and a '.join(roles)}")
+    return files
 
 
-def _training_backgrounds(bg_dir, for_training, for_validation):
-    """Backgrounds in sorted order, of which preparation deals the first to training, the next to validation."""
-    backgrounds = list_images(bg_dir)
-    count = min(for_training, len(backgrounds) - for_validation)
+def _deal_backgrounds(config, training, validation):
+    """Backgrounds in sorted order -> those of training, those of validation, as preparation deals them.
+
+    Where bg_dir has too few, training gets what validation leaves. training, validation: numbers of foregrounds.
+    """
+    backgrounds = list_images(config.bg_dir)
+    wanted, for_validation = training * config.num_bgs_train, validation * config.num_bgs_val
+    count = min(wanted, len(backgrounds) - for_validation)
     if count < 1:
-        raise UserError(f"{bg_dir}: holds {len(backgrounds)} backgrounds, all of them wanted for validation "
+        raise UserError(f"{config.bg_dir}: holds {len(backgrounds)} backgrounds, all of them wanted for validation "
                         f"({for_validation}); add photographs or lower --num_bgs_val")
-    return backgrounds[:count]
+    return backgrounds[:count], backgrounds[count:count + for_validation]
 
 
 RECIPES = {"offline": OfflineRecipes, "online": OnlineRecipes}  # config.composition
+VALIDATION_RECIPES = {"offline": prepared_validation, "online": composed_validation}

@@ -18,7 +18,7 @@ from matting.checkpoints import Checkpoints
 from matting.composition import composite
 from matting.config import save_config
 from matting.errors import UserError
-from matting.evaluation import validate, validation_rows
+from matting.evaluation import validate, validation_recipes
 from matting.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -240,8 +240,8 @@ def train(stage, learner, loader, config, peers=ALONE):
 
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
-    rows = validation_rows(config) if config.val_every else []
-    Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, rows=rows, config=config), config,
+    recipes = validation_recipes(config) if config.val_every else []
+    Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, recipes=recipes, config=config), config,
             peers).run()
 
 

@@ -6,16 +6,16 @@ import mindspore as ms
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.evaluation import evaluate_folder, validation_rows
+from matting.evaluation import evaluate_folder, validation_recipes
 from ms_impl.utils import load_predictor, set_device
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser("Evaluate IndexNet with MindSpore."), argv, with_checkpoint=True)
-    rows = validation_rows(config)
+    recipes = validation_recipes(config)
     set_device(config)
-    evaluate_folder(load_predictor(config), config, rows, config.logs_dir, {"mindspore": ms.__version__})
+    evaluate_folder(load_predictor(config), config, recipes, config.logs_dir, {"mindspore": ms.__version__})
 
 
 if __name__ == "__main__":

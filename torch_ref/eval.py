@@ -6,15 +6,15 @@ import torch
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.evaluation import evaluate_folder, validation_rows
+from matting.evaluation import evaluate_folder, validation_recipes
 from torch_ref.utils import load_predictor
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser("Evaluate IndexNet with PyTorch."), argv, with_checkpoint=True)
-    rows = validation_rows(config)
-    evaluate_folder(load_predictor(config), config, rows, config.logs_dir, {"torch": torch.__version__})
+    recipes = validation_recipes(config)
+    evaluate_folder(load_predictor(config), config, recipes, config.logs_dir, {"torch": torch.__version__})
 
 
 if __name__ == "__main__":
