@@ -1,10 +1,97 @@
-"""Every benchmark in turn: `python -m benchmarks`, or `make bench`."""
+"""Every benchmark in turn, into docs/benchmarks.md and docs/benchmarks.png: `python -m benchmarks`, or `make bench`."""
+import argparse
+import importlib.metadata
+import os
+import platform
+import re
 import subprocess
 import sys
+from pathlib import Path
 
-MODULES = ("network", "metrics", "preparation", "loading")
+from matplotlib.figure import Figure
+
+from matting.files import atomic_path
+
+MODULES = ("network", "metrics", "preparation", "loading", "halo")
+LIBRARIES = ("mindspore", "torch", "numpy", "opencv-python-headless", "scikit-image")
+RATIO = "ratio"  # the column of a table that the plot shows: times as fast as the transcription beside it
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE", help=f"of: {', '.join(MODULES)}")
+    parser.add_argument("--folder", type=Path, default=DOCS)
+    arguments = parser.parse_args(argv)
+    sections = {module: run(module) for module in arguments.modules}
+    text = [f"# Benchmarks\n\n`make bench`, on {machine()}.\n\n![times as fast](benchmarks.png)\n",
+            *(f"## {module}\n\n`python -m benchmarks.{module}`\n\n{output}" for module, output in sections.items())]
+    with atomic_path(arguments.folder / "benchmarks.md") as temporary:
+        temporary.write_text("\n".join(text), encoding="utf-8")
+    with atomic_path(arguments.folder / "benchmarks.png") as temporary:
+        plot({module: ratios(output) for module, output in sections.items()}).savefig(temporary, dpi=110)
+
+
+def run(module):
+    """What a benchmark prints, which is also shown."""
+    print(f"\n## {module}\n", flush=True)
+    lines = []
+    with subprocess.Popen([sys.executable, "-m", f"benchmarks.{module}"], stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        sys.exit(f"benchmarks.{module} ended with status {process.returncode}; nothing was written")
+    return "".join(lines)
+
+
+def machine():
+    """The processor, its cores, and the versions of what was timed."""
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.is_file() else None
+    versions = ", ".join(f"{library} {importlib.metadata.version(library)}" for library in LIBRARIES)
+    return f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores; {versions}"
+
+
+def ratios(markdown):
+    """Tables with a ratio column -> [(what the row's other words say, ratio)], the baselines' own 1 left out."""
+    found, position = [], None
+    for line in markdown.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            position = None
+        elif RATIO in cells:
+            position = cells.index(RATIO)
+        elif position is not None and is_number(cells[position]) and float(cells[position]) != 1:
+            words = ", ".join(cell for cell in cells if not is_number(cell.replace(",", "")))
+            found.append((words, float(cells[position])))
+    return found
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def plot(sections):
+    """{section: [(label, ratio)]} -> a figure of bars, on a logarithmic axis."""
+    bars = [(section, label, ratio) for section, rows in sections.items() for label, ratio in rows]
+    figure = Figure(figsize=(9, 1.2 + 0.36 * len(bars)), layout="constrained")
+    axes = figure.subplots()
+    colours = {section: f"C{number}" for number, section in enumerate(sections)}
+    for height, (section, _, ratio) in enumerate(reversed(bars)):
+        axes.barh(height, ratio, color=colours[section])
+        axes.text(ratio, height, f" {ratio:.1f}", va="center")
+    axes.set_yticks(range(len(bars)), [f"{section}: {label}" for section, label, _ in reversed(bars)])
+    axes.set_xscale("log")
+    axes.set_xlabel("times as fast as a straightforward transcription of the documented procedure")
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
 
 if __name__ == "__main__":
-    for module in MODULES:
-        print(f"\n## {module}\n", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)
+    main()
