@@ -100,7 +100,7 @@ def connectivity_error(prediction, alpha, unknown):
     connected = _connected_steps(reached)
     total = 0.0
     for tile, mask in _tiles(unknown):
-        level = connected[tile] / STEPS
+        level = np.divide(connected[tile], STEPS, dtype=alpha.dtype)
         total += cv2.norm(_excess(prediction[tile], level) - _excess(alpha[tile], level), cv2.NORM_L1, mask)
     return total / 1000
 
@@ -132,6 +132,8 @@ def _with_border(matte, tile, radius, border):
     height, width = matte.shape
     inside = matte[max(0, rows.start - radius):rows.stop + radius, max(0, columns.start - radius):columns.stop + radius]
     missing = (radius - rows.start, rows.stop + radius - height, radius - columns.start, columns.stop + radius - width)
+    if max(missing) <= 0:
+        return inside
     return cv2.copyMakeBorder(inside, *(max(0, pixels) for pixels in missing), border)
 
 
@@ -159,13 +161,15 @@ def _gradient(matte, gaussian, derivative):
 
 def _connected_steps(reached):
     """(H, W) uint8 step 0..10 that both mattes reach -> the step up to which each pixel is in the largest component."""
-    steps = np.zeros_like(reached)
     left, top, width, height = cv2.boundingRect(reached)
-    box = np.s_[top:top + height, left:left + width]
-    connected = np.ones((height, width), np.uint8)
+    box = np.ascontiguousarray(reached[top:top + height, left:left + width])
+    connected, at_least, total = np.ones_like(box), np.empty_like(box), np.zeros_like(box)
     for step in range(1, STEPS + 1):
-        connected &= largest_component((reached[box] >= step).view(np.uint8))
-        steps[box] += connected
+        np.greater_equal(box, step, out=at_least.view(bool))
+        connected &= largest_component(at_least)
+        total += connected
+    steps = np.zeros_like(reached)
+    steps[top:top + height, left:left + width] = total
     return steps
 
 
