@@ -24,7 +24,8 @@ def main(argv=None):
     parser.add_argument("--folder", type=Path, default=DOCS)
     arguments = parser.parse_args(argv)
     sections = {module: run(module) for module in arguments.modules}
-    text = [f"# Benchmarks\n\n`make bench`, on {machine()}.\n\n![times as fast](benchmarks.png)\n",
+    command = f"python -m benchmarks {' '.join(arguments.modules)}"
+    text = [f"# Benchmarks\n\n`{command}`, on {machine()}.\n\n![times as fast](benchmarks.png)\n",
             *(f"## {module}\n\n`python -m benchmarks.{module}`\n\n{output}" for module, output in sections.items())]
     with atomic_path(arguments.folder / "benchmarks.md") as temporary:
         temporary.write_text("\n".join(text), encoding="utf-8")
