@@ -70,6 +70,21 @@ def test_standalone_training_gets_its_arguments_as_absolute_paths_and_further_fl
         "--milestones", "2", "3", "--resume", "True"]
 
 
+@pytest.mark.parametrize("name", LOGS)
+def test_code_settings_and_command_are_kept_beside_the_log(name, machine):
+    kept = machine / "my logs" / "training_configs"
+    run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg")
+    for path in ("default_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py", "matting/training.py",
+                 f"scripts/{name}"):
+        assert (kept / path).read_bytes() == (SCRIPTS.parent / path).read_bytes()
+    assert not list(kept.rglob("__pycache__"))
+    assert f"--logs_dir {machine}/my\\ logs" in (kept / "command").read_text()
+    (kept / "ms_impl" / "train.py").write_text("# of an older version")
+    run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg", "--resume", "True")
+    assert (kept / "ms_impl" / "train.py").read_bytes() == (SCRIPTS.parent / "ms_impl/train.py").read_bytes()
+    assert "--resume True" in (kept / "command").read_text()
+
+
 def test_gpu_is_the_default_and_no_pretrained_weights_stay_none(machine):
     run_script(machine, "run_standalone_train_gpu.sh", "0", "logs", "", "data", "bg")
     given = passed_on((machine / "logs" / "standalone_train.log").read_text())
