@@ -42,14 +42,13 @@ class Process:
         code = self._popen.poll()
         return 128 - code if code is not None and code < 0 else code
 
-    def signal(self, number):
+    def send(self, number):
         self._popen.send_signal(number)
 
     def wait(self, seconds):
-        """Whether it ended within so many seconds."""
+        """Until it ends, at most so many seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(seconds)
-        return self.status() is not None
 
     def kill(self):
         """End it and whatever it started."""
@@ -84,34 +83,40 @@ def launch(command, count, log_dir, patience=PATIENCE):
 
 
 def _watch(ranks, scheduler, patience):
-    """Wait until all ranks have ended, or one has failed -> status."""
-    with ranks[0].log.open("rb") as first:
+    """Show rank 0's output until all ranks have ended, or one has failed -> status."""
+    with ranks[0].log.open("rb") as output:
         while True:
-            time.sleep(POLL)
-            with contextlib.suppress(OSError):  # a full disk: the ranks notice and say so
-                shutil.copyfileobj(first, sys.stdout.buffer)  # what was added since
-                sys.stdout.buffer.flush()
+            ended_well = all(rank.status() == 0 for rank in ranks)
             failed = next((process for process in (*ranks, scheduler) if process.status()), None)
-            if failed or all(rank.status() == 0 for rank in ranks):
+            if ended_well or failed:
                 break
-    if not failed:
-        scheduler.wait(patience)
-        return 0
-    if failed.status() in STOPPED:
+            _show(output)
+            time.sleep(POLL)
+        stopped = not ended_well and failed.status() in STOPPED
         deadline = time.monotonic() + patience
-        for rank in ranks:
-            rank.wait(max(0, deadline - time.monotonic()))
-        return failed.status()
-    told = "" if failed is ranks[0] else f"; its log ends with\n{failed.last_lines()}"
-    print(f"{failed.name} ended with status {failed.status()}, so all others are ended{told}", file=sys.stderr)
+        for process in ranks if stopped else [scheduler] if ended_well else []:
+            process.wait(max(0, deadline - time.monotonic()))
+        _show(output)
+    if ended_well:
+        return 0
+    if not stopped:
+        told = "" if failed is ranks[0] else f"; its log ends with\n{failed.last_lines()}"
+        print(f"{failed.name} ended with status {failed.status()}, so all others are ended{told}", file=sys.stderr)
     return failed.status()
+
+
+def _show(output):
+    """Copy to stdout what an open log has gained."""
+    with contextlib.suppress(OSError):  # a full disk: the ranks notice and say so
+        shutil.copyfileobj(output, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager
 def _passing_signals_on(processes):
     def pass_on(number, frame):
         for process in processes:
-            process.signal(number)
+            process.send(number)
 
     previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

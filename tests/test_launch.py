@@ -108,7 +108,7 @@ def test_a_signal_reaches_every_rank_but_not_the_scheduler(number, status, tmp_p
         wait_for(tmp_path / f"worker_{rank}.log", "INFO training")
     began = time.monotonic()
     launcher.send_signal(number)
-    assert finish(launcher)[0] == status
+    assert finish(launcher)[:2] == (status, "INFO training\nsaved\n")
     assert time.monotonic() - began < 5
     for rank in (0, 1):
         wait_for(tmp_path / f"worker_{rank}.log", "saved")
