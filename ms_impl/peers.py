@@ -8,7 +8,7 @@ from mindspore.communication import get_group_size, get_rank, init
 
 from matting.training import ALONE, Peers
 
-LOCAL_RANK = ("DEVICE_ID", "OMPI_COMM_WORLD_LOCAL_RANK")  # as msrun and mpirun tell it
+LOCAL_RANK = ("DEVICE_ID", "OMPI_COMM_WORLD_LOCAL_RANK")  # as ms_impl.launch and msrun tell it, and mpirun
 
 
 def with_own_device(config):

@@ -22,12 +22,19 @@ absolute() {
     [[ -z $1 ]] || realpath -m -- "$1"
 }
 
+# keep_configuration FOLDER COMMAND...: the code and settings that a training starts with, and the command, in FOLDER.
+keep_configuration() {
+    mkdir -p "$1"
+    tar -c -C "$ROOT" --exclude __pycache__ default_config.yaml matting ms_impl scripts | tar -x -C "$1"
+    printf '%q ' "${@:2}" >"$1/command"
+}
+
 # start_in_background LOG COMMAND...: run COMMAND from $ROOT, its output appended to LOG; on failure within the first
 # moments show what it said and end with its status.
 start_in_background() {
     local log=$1 seen pid status
     shift
-    mkdir -p "$(dirname "$log")"
+    keep_configuration "$(dirname "$log")/training_configs" "$@"
     touch "$log"
     seen=$(wc -c <"$log")
     cd "$ROOT"

@@ -9,6 +9,6 @@ check_arguments 5 "DEVICE_NUM LOGS_CKPT_DIR MOBILENET_CKPT DATA_DIR BG_DIR" "$@"
 logs=$(absolute "$2")
 
 start_in_background "$logs/distribute_train.log" \
-    bash "$ROOT/scripts/run_ranks.sh" "$1" "$logs/ranks" \
+    "$PYTHON" -u -m ms_impl.launch "$1" "$logs/ranks" \
     --is_distributed True --device_target "$DEVICE_TARGET" --logs_dir "$logs" \
     --ckpt_url "$(absolute "$3")" --data_dir "$(absolute "$4")" --bg_dir "$(absolute "$5")" "${@:6}"

@@ -16,16 +16,11 @@ ARGUMENTS = {
 }
 # Says what it was called with, one argument a line, then does what the test wants.
 STAND_IN = """#!/usr/bin/env bash
-if [[ $1 == -c ]]; then echo 8118; exit; fi  # the search for a free port
 pwd
 printf '[%s]\\n' "$@"
 {then}
 """
 START = "echo 'INFO training x'"
-MSRUN = """#!/usr/bin/env bash
-printf 'msrun [%s]\\n' "$@"
-{then}
-"""
 
 
 def write_program(path, text):
@@ -35,15 +30,14 @@ def write_program(path, text):
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder whose bin/ holds stand-ins for python and msrun."""
+    """A folder whose bin/ holds a stand-in for python."""
     (tmp_path / "bin").mkdir()
     return tmp_path
 
 
-def run_script(machine, name, *arguments, python=START, msrun=START, **environment):
+def run_script(machine, name, *arguments, python=START, **environment):
     """Run a launcher from `machine` -> finished process, its output as text."""
     write_program(machine / "bin" / "python", STAND_IN.replace("{then}", python))
-    write_program(machine / "bin" / "msrun", MSRUN.replace("{then}", msrun))
     environment = {"PATH": f"{machine / 'bin'}:{os.environ['PATH']}", "PATIENCE": "20", **environment}
     return subprocess.run(["bash", str(SCRIPTS / name), *arguments], cwd=machine, env=environment, text=True,
                           capture_output=True, timeout=60)
@@ -76,6 +70,21 @@ def test_standalone_training_gets_its_arguments_as_absolute_paths_and_further_fl
         "--milestones", "2", "3", "--resume", "True"]
 
 
+@pytest.mark.parametrize("name", LOGS)
+def test_code_settings_and_command_are_kept_beside_the_log(name, machine):
+    kept = machine / "my logs" / "training_configs"
+    run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg")
+    for path in ("default_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py", "matting/training.py",
+                 f"scripts/{name}"):
+        assert (kept / path).read_bytes() == (SCRIPTS.parent / path).read_bytes()
+    assert not list(kept.rglob("__pycache__"))
+    assert f"--logs_dir {machine}/my\\ logs" in (kept / "command").read_text()
+    (kept / "ms_impl" / "train.py").write_text("# of an older version")
+    run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg", "--resume", "True")
+    assert (kept / "ms_impl" / "train.py").read_bytes() == (SCRIPTS.parent / "ms_impl/train.py").read_bytes()
+    assert "--resume True" in (kept / "command").read_text()
+
+
 def test_gpu_is_the_default_and_no_pretrained_weights_stay_none(machine):
     run_script(machine, "run_standalone_train_gpu.sh", "0", "logs", "", "data", "bg")
     given = passed_on((machine / "logs" / "standalone_train.log").read_text())
@@ -83,18 +92,14 @@ def test_gpu_is_the_default_and_no_pretrained_weights_stay_none(machine):
     assert given[given.index("--ckpt_url") + 1] == ""
 
 
-def test_distributed_training_is_launched_by_msrun_for_each_device(machine):
+def test_distributed_training_is_launched_on_each_device(machine):
     result = run_script(machine, "run_distribute_train_gpu.sh", "4", "logs", "mobile.ckpt", "data", "bg",
                         "--batch_size", "2", DEVICE_TARGET="CPU")
     assert result.returncode == 0
-    log = (machine / "logs" / "distribute_train.log").read_text()
-    given = [line.removeprefix("msrun ").strip("[]") for line in log.splitlines() if line.startswith("msrun ")]
-    assert given == [
-        "--worker_num", "4", "--local_worker_num", "4", "--master_addr", "127.0.0.1", "--master_port", "8118",
-        "--join", "True", "--log_dir", f"{machine}/logs/ranks", "--tail_worker_log", "0",
-        "python", "-u", "-m", "ms_impl.train", "--is_distributed", "True", "--device_target", "CPU",
-        "--logs_dir", f"{machine}/logs", "--ckpt_url", f"{machine}/mobile.ckpt", "--data_dir", f"{machine}/data",
-        "--bg_dir", f"{machine}/bg", "--batch_size", "2"]
+    assert passed_on((machine / "logs" / "distribute_train.log").read_text()) == [
+        "-u", "-m", "ms_impl.launch", "4", f"{machine}/logs/ranks", "--is_distributed", "True",
+        "--device_target", "CPU", "--logs_dir", f"{machine}/logs", "--ckpt_url", f"{machine}/mobile.ckpt",
+        "--data_dir", f"{machine}/data", "--bg_dir", f"{machine}/bg", "--batch_size", "2"]
 
 
 def test_evaluation_runs_in_the_foreground_and_passes_its_status_on(machine):
@@ -111,19 +116,12 @@ def test_an_early_failure_is_shown_not_only_logged(name, machine):
     fail = "echo 'error: train2014: no such folder' >&2; exit 1"
     (machine / "logs").mkdir()
     (machine / "logs" / LOGS[name]).write_text("INFO training of the run before\n")
-    result = run_script(machine, name, "1", "logs", "mobile.ckpt", "data", "bg", python=fail, msrun=fail)
+    result = run_script(machine, name, "1", "logs", "mobile.ckpt", "data", "bg", python=fail)
     assert result.returncode == 1
     assert "error: train2014: no such folder\n" in result.stderr
     assert "run before" not in result.stderr
     log = (machine / "logs" / LOGS[name]).read_text()
     assert log.startswith("INFO training of the run before\n") and "error: train2014" in log
-
-
-def test_the_error_of_any_rank_is_shown(machine):
-    fail = "echo 'error: only rank 1 says this' > \"${12}\"/worker_1.log; exit 1"  # the twelfth argument is --log_dir's
-    result = run_script(machine, "run_distribute_train_gpu.sh", "2", "logs", "mobile.ckpt", "data", "bg", msrun=fail)
-    assert result.returncode == 1
-    assert "error: only rank 1 says this" in result.stderr
 
 
 def background_process(result):
@@ -148,21 +146,6 @@ def test_training_goes_on_in_the_background_until_it_is_stopped_as_told(machine)
     os.kill(process, 0)
     os.kill(process, signal.SIGTERM)
     wait_for(log, "saved")
-
-
-def test_stopping_distributed_training_reaches_every_rank_but_not_the_scheduler(machine):
-    rank = "trap 'echo saved; exit 143' TERM; echo 'INFO training x'; while :; do sleep 0.1; done"
-    write_program(machine / "bin" / "rank", f"#!/usr/bin/env bash\n{rank}\n")
-    launch = ("MS_ROLE=MS_SCHED RANK_ID=0 sleep 3 & for r in 0 1; do MS_ROLE=MS_WORKER RANK_ID=$r rank & done; "
-              "wait; echo all ended; exit 1")
-    result = run_script(machine, "run_distribute_train_gpu.sh", "2", "logs", "mobile.ckpt", "data", "bg", msrun=launch)
-    log = machine / "logs" / "distribute_train.log"
-    wait_for(log, "INFO training x\nINFO training x")
-    began = time.monotonic()
-    os.kill(background_process(result), signal.SIGTERM)
-    wait_for(log, "saved\nsaved")
-    assert time.monotonic() - began < 2.5
-    wait_for(log, "all ended")
 
 
 def test_training_that_starts_slowly_is_not_waited_for_for_ever(machine):
