@@ -27,6 +27,7 @@ CHOICES = {
     "encoder_bn": ("frozen", "statistics_frozen", "trained"),
     "output_stride": (16, 32),
     "bridge": ("conv3x3", "fc6"),
+    "trimap_rule": ("distance", "dilation"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
 }
@@ -106,6 +107,7 @@ class Config(IndexNetConfig, DimConfig):
     seed: int
     input_size: int
     scales: tuple
+    trimap_rule: str
     img_scale: float
     img_mean: tuple
     img_std: tuple
