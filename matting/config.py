@@ -1,27 +1,33 @@
-"""Configuration: default_config.yaml, then the YAML beside a checkpoint, then --config_path, then flags.
+"""Configuration: default_config.yaml, what the model changes in it, the YAML beside a checkpoint, --config_path, flags.
 
 Read once by a program's main, frozen, and passed down; importing this module reads nothing.
 """
 import argparse
 import dataclasses
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from matting.errors import UserError
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "default_config.yaml"
+DIM_CONFIG = DEFAULT_CONFIG.with_name("dim_config.yaml")
 RESOLVED_NAME = "config.yaml"  # the effective configuration, written beside the checkpoints
 
 CHOICES = {
+    "model": ("indexnet", "dim"),
     "composition": ("offline", "online"),
-    "resampling": ("indexed", "max"),
+    "resampling": ("indexed", "max", "bilinear"),
     "index_kind": ("holistic", "depthwise_o2o", "depthwise_m2o"),
     "conv_operator": ("std_conv", "dep_sep_conv"),
     "encoder_bn": ("frozen", "statistics_frozen", "trained"),
     "output_stride": (16, 32),
+    "bridge": ("conv3x3", "fc6"),
+    "trimap_rule": ("distance", "dilation"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
 }
@@ -35,7 +41,7 @@ NOT_NEGATIVE = ("seed", "max_steps", "val_every", "device_id", "device_start")
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """All that a network's constructor takes; two networks of equal NetworkConfig load each other's weights."""
+    """What every network's constructor takes; two networks of equal configuration load each other's weights."""
 
     resampling: str
     index_kind: str
@@ -43,20 +49,52 @@ class NetworkConfig:
     use_nonlinear: bool
     index_expansion: int
     width_mult: float
+    decoder_kernel_size: int
+    encoder_bn: str
+
+
+@dataclass(frozen=True)
+class IndexNetConfig(NetworkConfig):
+    """All that IndexNet is built from."""
+
     output_stride: int
     rate: int
     current_stride: int
     inverted_residual_setting: tuple
     apply_aspp: bool
     conv_operator: str
-    decoder_kernel_size: int
-    encoder_bn: str
 
 
 @dataclass(frozen=True)
-class Config(NetworkConfig):
+class DimConfig(NetworkConfig):
+    """All that Deep Image Matting is built from."""
+
+    encoder_batch_norm: bool
+    decoder_batch_norm: bool
+    bridge: str
+    decoder_skips: bool
+    refine: bool
+
+
+class ModelRow(NamedTuple):
+    """What the configuration has to know of a model."""
+
+    network: type  # its NetworkConfig
+    stages: tuple  # of its training, in order
+    defaults: Path | None = None  # YAML of the keys whose defaults differ, for all stages and for each
+
+
+MODELS = {"indexnet": ModelRow(IndexNetConfig, ("indexnet",)),
+          "dim": ModelRow(DimConfig, ("encoder_decoder", "refine", "finetune"), DIM_CONFIG)}
+ALL_STAGES = "all"
+
+
+@dataclass(frozen=True)
+class Config(IndexNetConfig, DimConfig):
     """Every key of default_config.yaml, where each is explained."""
 
+    model: str
+    stage: str
     data_dir: str
     bg_dir: str
     val_list: str
@@ -69,6 +107,7 @@ class Config(NetworkConfig):
     seed: int
     input_size: int
     scales: tuple
+    trimap_rule: str
     img_scale: float
     img_mean: tuple
     img_std: tuple
@@ -97,6 +136,9 @@ class Config(NetworkConfig):
         for key, allowed in CHOICES.items():
             if getattr(self, key) not in allowed:
                 raise UserError(f"{key} {getattr(self, key)!r} is not one of {', '.join(map(str, allowed))}")
+        stages = (ALL_STAGES, *MODELS[self.model].stages)
+        if self.stage not in stages:
+            raise UserError(f"stage {self.stage!r} of model {self.model} is not one of {', '.join(stages)}")
         for key in POSITIVE:
             if getattr(self, key) <= 0:
                 raise UserError(f"{key} {getattr(self, key)} must be greater than 0")
@@ -122,13 +164,26 @@ class Config(NetworkConfig):
 
     @property
     def network(self):
-        """The part of the configuration that a network is built from."""
-        return NetworkConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(NetworkConfig)})
+        """The part of the configuration that the model's network is built from."""
+        kind = MODELS[self.model].network
+        return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})
+
+    @property
+    def stage_before(self):
+        """The name of the stage whose weights this one starts from; None for a first stage and for all of them."""
+        stages = (None, *MODELS[self.model].stages)
+        return None if self.stage == ALL_STAGES else stages[stages.index(self.stage) - 1]
+
+    def folder(self, stage):
+        """Where a stage's checkpoints and reports lie: logs_dir, or below it where the model has several stages."""
+        return Path(self.logs_dir, *([stage] if len(MODELS[self.model].stages) > 1 else []))
 
 
 FIELDS = {field.name: field.type for field in dataclasses.fields(Config)}
 # What a checkpoint was trained with and can only be used with.
-CHECKPOINT_KEYS = tuple(f.name for f in dataclasses.fields(NetworkConfig)) + ("img_scale", "img_mean", "img_std")
+CHECKPOINT_KEYS = ("model", *dict.fromkeys(field.name for model in MODELS.values()
+                                           for field in dataclasses.fields(model.network)),
+                   "img_scale", "img_mean", "img_std")
 
 
 def config_parser(description):
@@ -156,20 +211,37 @@ def load_config(parser, argv=None, with_checkpoint=False):
         raise UserError(f"unexpected argument {token!r}; see --help")
     flags = {key: " ".join(getattr(arguments, key)) for key in FIELDS if getattr(arguments, key) is not None}
 
-    values = read_yaml(DEFAULT_CONFIG)
-    overrides = read_yaml(arguments.config_path) if arguments.config_path else {}
+    chosen = read_yaml(arguments.config_path) if arguments.config_path else {}
+    chosen.update({key: parse_value(key, text) for key, text in flags.items()})
     if with_checkpoint:
-        checkpoint = flags.get("ckpt_url", overrides.get("ckpt_url", values["ckpt_url"]))
-        if not checkpoint:
+        if not chosen.get("ckpt_url"):
             raise UserError("--ckpt_url is missing; name the checkpoint to use")
-        beside = Path(checkpoint).parent / RESOLVED_NAME
+        beside = Path(chosen["ckpt_url"]).parent / RESOLVED_NAME
         if beside.is_file():
             trained_with = read_yaml(beside)
-            values.update({key: trained_with[key] for key in CHECKPOINT_KEYS if key in trained_with})
-    values.update(overrides)
-    values.update({key: parse_value(key, text) for key, text in flags.items()})
+            chosen = {key: trained_with[key] for key in CHECKPOINT_KEYS if key in trained_with} | chosen
+    values = default_values(chosen.get("model"), chosen.get("stage")) | chosen
     own = {key: value for key, value in vars(arguments).items() if key not in FIELDS and key != "config_path"}
     return make_config(values), argparse.Namespace(**own)
+
+
+def load_stages(parser, argv=None):
+    """As load_config: the configuration of the stage that is to be trained, or of each where all are."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    config, _ = load_config(parser, argv)
+    stages = MODELS[config.model].stages if config.stage == ALL_STAGES else (config.stage,)
+    return [load_config(parser, [*argv, "--stage", stage])[0] for stage in stages]
+
+
+def default_values(model=None, stage=None):
+    """{key: value as YAML gives it} before a user chooses anything but the model and its training stage."""
+    values = read_yaml(DEFAULT_CONFIG)
+    model = values["model"] if model is None else model
+    if model in CHOICES["model"] and MODELS[model].defaults:
+        own = yaml.safe_load(MODELS[model].defaults.read_text(encoding="utf-8"))
+        of_stages = own.pop("stages")
+        values.update({**own, **(of_stages[stage] if stage in MODELS[model].stages else {})})
+    return values | {"model": model}
 
 
 def make_config(values):

@@ -31,7 +31,7 @@ class TrainingSamples:
     def __init__(self, config):
         self._config = config
         self._recipes = RECIPES[config.composition](config)
-        self._foregrounds = ForegroundStore(config.cache_dir or Path(config.data_dir) / DECODED)
+        self._foregrounds = ForegroundStore(config.cache_dir or Path(config.data_dir) / DECODED, config.trimap_rule)
 
     def __len__(self):
         return len(self._recipes)
@@ -62,7 +62,8 @@ class TrainingSamples:
             image = read_image(recipe.merged)
             check_same_size(recipe.merged, image, recipe.mask, foreground.alpha)
         if min(foreground.alpha.shape) < size:
-            foreground, background, image = _enlarged(foreground, background, image, size)
+            foreground, background, image = _enlarged(foreground, background, image, size,
+                                                      self._config.trimap_rule)
 
         radius = transforms.draw_radius(rng)
         crop = transforms.draw_crop(foreground, radius, size, self._config.scales, rng)
@@ -142,6 +143,15 @@ def columns(sample, config):
               for colours in (sample.foreground, sample.background, sample.image)))
 
 
+def documented_label(batch):
+    """A batch -> (B, 11, H, W) float32, the label that Deep Image Matting's users know from public implementations.
+
+    Channels 0-2 background, 3-5 foreground, 6-8 composite, all 0..255; 9 alpha in [0, 1]; 10 unknown, 0 or 1.
+    """
+    colours = [255 * batch[name] for name in ("background", "foreground", "composite")]
+    return np.concatenate([*colours, batch["alpha"], batch["unknown"]], axis=1)
+
+
 def worker_count(config):
     """Loader processes: num_workers, but at most one for each core this process may use."""
     return min(config.num_workers, len(os.sched_getaffinity(0)))
@@ -158,7 +168,7 @@ def killed_worker(what):
     return UserError(f"loading stopped: {what}; if memory ran out, lower --num_workers or --batch_size")
 
 
-def _enlarged(foreground, background, image, input_size):
+def _enlarged(foreground, background, image, input_size, trimap_rule):
     """All of a small composite, whole: composing first and enlarging then is not the same the other way round."""
     background = cover_background(background, *foreground.alpha.shape)
     if image is None:
@@ -166,4 +176,4 @@ def _enlarged(foreground, background, image, input_size):
     size = transforms.enlarged_size(*foreground.alpha.shape, input_size)
     colours, alpha, background, image = (transforms.resize(pixels, size)
                                          for pixels in (foreground.colours, foreground.alpha, background, image))
-    return DecodedForeground.measure(colours, alpha), background, image
+    return DecodedForeground.measure(colours, alpha, trimap_rule), background, image

@@ -9,7 +9,7 @@ import numpy as np
 
 from matting.errors import UserError
 from matting.files import atomic_path, check_same_size, read_alpha, read_image
-from matting.trimap import distance_to_soft
+from matting.trimap import TRIMAP_RULES
 
 MAX_RADIUS = 19  # pixels, of the trimaps drawn in training
 OPEN = 400  # foregrounds a process keeps mapped, a file descriptor each
@@ -24,13 +24,13 @@ class DecodedForeground:
 
     colours: np.ndarray  # (H, W, 3) uint8 RGB
     alpha: np.ndarray  # (H, W) uint8
-    distance: np.ndarray  # (H, W) uint8, trimap.distance_to_soft of alpha
+    distance: np.ndarray  # (H, W) uint8, what a row of trimap.TRIMAP_RULES measures of alpha
     unknown_above: np.ndarray  # (MAX_RADIUS, H + 1) int64: [r - 1, y] unknown pixels in rows 0..y-1 at radius r
 
     @classmethod
-    def measure(cls, colours, alpha):
+    def measure(cls, colours, alpha, trimap_rule):
         """From (H, W, 3) and (H, W) uint8 arrays."""
-        distance = distance_to_soft(alpha)
+        distance = TRIMAP_RULES[trimap_rule](alpha)
         per_row = [np.count_nonzero(distance <= radius, axis=1) for radius in range(1, MAX_RADIUS + 1)]
         return cls(colours, alpha, distance, np.pad(np.cumsum(per_row, axis=1), ((0, 0), (1, 0))))
 
@@ -45,8 +45,9 @@ class DecodedForeground:
 class ForegroundStore:
     """Decoded foregrounds in `folder`, made when first asked for; with the disk nearly full, decoded every time."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, trimap_rule):
         self.folder = Path(folder)
+        self.trimap_rule = trimap_rule
         self._open = {}
         self._full = False
 
@@ -54,9 +55,9 @@ class ForegroundStore:
         """The DecodedForeground of two files; raises UserError for unusable ones and a matte without soft pixels."""
         key = (original, mask)
         if key not in self._open:
-            path = self.folder / _entry_name(Path(original), Path(mask))
+            path = self.folder / _entry_name(Path(original), Path(mask), self.trimap_rule)
             if not path.is_file():
-                foreground = _decode(original, mask)
+                foreground = _decode(original, mask, self.trimap_rule)
                 if not self._keep(foreground, path):
                     return foreground
             while len(self._open) >= OPEN:
@@ -94,19 +95,19 @@ def _map(path):
     return DecodedForeground(**{name: np.asarray(record[name]) for name in record.dtype.names})
 
 
-def _decode(original, mask):
+def _decode(original, mask, trimap_rule):
     alpha, colours = read_alpha(mask), read_image(original)
     check_same_size(mask, alpha, original, colours)
-    foreground = DecodedForeground.measure(colours, alpha)
+    foreground = DecodedForeground.measure(colours, alpha, trimap_rule)
     if not foreground.unknown_above[0, -1]:
         raise UserError(f"{mask}: has no partly transparent pixel, so there is nothing to learn from; "
                         "leave it out of the training set, or pass --skip_bad_samples True")
     return foreground
 
 
-def _entry_name(original, mask):
-    """A file name that changes with either file; raises UserError where one is missing."""
-    identity = [MAX_RADIUS]
+def _entry_name(original, mask, trimap_rule):
+    """A file name that changes with either file and the rule; raises UserError where a file is missing."""
+    identity = [MAX_RADIUS, trimap_rule]
     for path in (original, mask):
         try:
             status = path.stat()

@@ -52,9 +52,10 @@ def calibrate(network, seed):
 class Pair:
     """The same network in both frameworks, with the same weights."""
 
-    def __init__(self, network_config, seed=0):
-        self.mindspore = MindSporeIndexNet(network_config).set_train(False)
-        self.torch = TorchIndexNet(network_config).eval()
+    def __init__(self, network_config, seed=0, networks=(MindSporeIndexNet, TorchIndexNet)):
+        mindspore_network, torch_network = networks
+        self.mindspore = mindspore_network(network_config).set_train(False)
+        self.torch = torch_network(network_config).eval()
         torch_ref.utils.set_weights(self.torch, random_weights(torch_ref.utils.weight_shapes(self.torch), seed))
         calibrate(self.torch, seed)
         self.weights = torch_ref.utils.get_weights(self.torch)

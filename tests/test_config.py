@@ -141,5 +141,26 @@ def test_checkpoint_brings_its_network_but_not_its_folders(tmp_path):
         "depthwise_o2o")
 
 
+def test_a_model_changes_defaults_and_flags_beat_them(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("model: dim\nepochs: 7\n")
+    config = parse("--config_path", str(path), "--encoder_bn", "frozen")
+    assert (config.resampling, config.epochs, config.encoder_bn) == ("max", 7, "frozen")
+    assert parse("--model", "indexnet", "--config_path", str(path)).resampling == "indexed"
+
+
+def test_checkpoint_brings_its_model_and_that_brings_its_defaults(tmp_path):
+    save_config(parse("--model", "dim", "--stage", "encoder_decoder", "--bridge", "fc6"), tmp_path)
+    config = parse("--ckpt_url", str(tmp_path / "best.ckpt"), with_checkpoint=True)
+    assert (config.model, config.stage, config.refine, config.bridge, config.img_mean[3]) == (
+        "dim", "all", False, "fc6", 0.5)
+    assert config.network.bridge == "fc6" and not hasattr(config.network, "apply_aspp")
+
+
+def test_unknown_model_is_named():
+    with pytest.raises(UserError, match="model 'dimm' is not one of indexnet, dim"):
+        parse("--model", "dimm")
+
+
 def test_network_configuration_is_the_network_part():
     assert Config.network.fget(parse("--use_context", "False")).use_context is False

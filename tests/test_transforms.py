@@ -15,7 +15,7 @@ SIZE, SCALES = 64, (1, 1.5, 2)
 
 
 def foreground(height, width):
-    return DecodedForeground.measure(np.zeros((height, width, 3), np.uint8), matte(height, width))
+    return DecodedForeground.measure(np.zeros((height, width, 3), np.uint8), matte(height, width), "distance")
 
 
 def distances(height, width):

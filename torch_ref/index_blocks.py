@@ -110,6 +110,13 @@ class MaxUnpool(nn.Module):
         return self.unpool(x, guide)
 
 
+class BilinearUpsample(nn.Module):
+    """Interpolates between the values, whatever the guide: (B, C, h, w) -> (B, C, 2h, 2w)."""
+
+    def forward(self, x, guide):
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
 class Keep(nn.Module):
     """No pooling after this stage."""
 
@@ -127,4 +134,5 @@ class KeepSize(nn.Module):
         return x
 
 
-RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool), "none": (Keep, KeepSize)}
+RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool),
+              "bilinear": (MaxPool, BilinearUpsample), "none": (Keep, KeepSize)}

@@ -1,18 +1,57 @@
-"""The convolutions that everything is built from; none has a bias, batch norm follows nearly all."""
+"""The convolutions that everything is built from; batch norm follows nearly all, and those have no bias."""
+from typing import NamedTuple
+
 from torch import nn
 from torch.nn import functional as F
 
 
-def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1):
-    """A convolution without bias; by default zero-padded so that stride 1 keeps height and width."""
+def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1, bias=False):
+    """A convolution, by default without bias and zero-padded so that stride 1 keeps height and width."""
     if padding is None:
         padding = dilation * (kernel_size - 1) // 2
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias=False)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that can be told to use its running statistics in training mode, too."""
+
+    batch_statistics = True
+
+    def train(self, mode=True):
+        return super().train(mode and self.batch_statistics)
 
 
 def batch_norm(channels):
     """Batch norm over (B, H, W); a new statistic counts a tenth."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
+    return BatchNorm(channels, eps=1e-5, momentum=0.1)
+
+
+class BatchNormPolicy(NamedTuple):
+    """What an encoder's batch norms do in training mode."""
+
+    batch_statistics: bool
+    train_affine: bool
+
+
+BN_POLICIES = {
+    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
+    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
+    "trained": BatchNormPolicy(batch_statistics=True, train_affine=True),
+}
+
+
+def set_batch_norm_policy(encoder, policy):
+    """Make all batch norms of a module follow a row of BN_POLICIES, whatever mode is set later."""
+    policy = BN_POLICIES[policy]
+    for module in encoder.modules():
+        if isinstance(module, BatchNorm):
+            module.batch_statistics = policy.batch_statistics
+            module.requires_grad_(policy.train_affine)
+
+
+def scaled_width(channels, config):
+    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
+    return int(channels * config.width_mult)
 
 
 class ConvBN(nn.Module):
@@ -32,6 +71,18 @@ class ConvBNReLU(ConvBN):
 
     def forward(self, x):
         return F.relu6(self.bn(self.conv(x)))
+
+
+class ConvReLU(nn.Module):
+    """Convolution, batch norm or else a bias, ReLU: (B, in, H, W) -> (B, out, H, W)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, normalised=True):
+        super().__init__()
+        self.conv = conv2d(in_channels, out_channels, kernel_size, bias=not normalised)
+        self.bn = batch_norm(out_channels) if normalised else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.bn(self.conv(x)))
 
 
 class SeparableConvBNReLU(nn.Module):

@@ -1,33 +1,14 @@
 """IndexNet Matting (Lu et al. 2019): MobileNetV2 encoder, index-guided pooling, symmetric decoder."""
 import math
-from typing import NamedTuple
 
 from torch import nn
 
 from torch_ref.index_blocks import RESAMPLING
-from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d
-from torch_ref.modules import ASPP, DecoderStage, InvertedResidual
+from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
+from torch_ref.modules import ASPP, Decoder, DecoderStage, InvertedResidual
 
-
-class BatchNormPolicy(NamedTuple):
-    """What the encoder's batch norms do in training mode."""
-
-    batch_statistics: bool
-    train_affine: bool
-
-
-BN_POLICIES = {
-    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
-    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
-    "trained": BatchNormPolicy(batch_statistics=True, train_affine=True),
-}
 DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
 CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
-
-
-def scaled_width(channels, config):
-    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
-    return int(channels * config.width_mult)
 
 
 class Encoder(nn.Module):
@@ -59,35 +40,7 @@ class Encoder(nn.Module):
             stages.append(nn.Sequential(*blocks))
             self.widths.append(width)
         self.stages = nn.ModuleList(stages)
-        self.norms = BN_POLICIES[config.encoder_bn]
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.requires_grad_(self.norms.train_affine)
-
-    def train(self, mode=True):
-        """Training mode, in which batch norm still uses running statistics unless the policy is `trained`."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train(mode and self.norms.batch_statistics)
-        return self
-
-
-class Decoder(nn.Module):
-    """Seven stages from the deepest skip to full resolution."""
-
-    def __init__(self, in_channels, widths, upsamplers, conv_operator, kernel_size):
-        super().__init__()
-        stages = []
-        for out, upsample in zip(widths, upsamplers, strict=True):
-            stages.append(DecoderStage(in_channels, out, upsample, conv_operator, kernel_size))
-            in_channels = out
-        self.stages = nn.ModuleList(stages)
-
-    def forward(self, x, skips, guides):
-        for stage, skip, guide in zip(self.stages, reversed(skips), reversed(guides), strict=True):
-            x = stage(x, skip, guide)
-        return x
+        set_batch_norm_policy(self, config.encoder_bn)
 
 
 class IndexNet(nn.Module):
@@ -109,8 +62,10 @@ class IndexNet(nn.Module):
         self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
                         if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
-        self.decoder = Decoder(context_width, decoder_widths, [upsample() for _, upsample in reversed(pairs)],
-                               config.conv_operator, config.decoder_kernel_size)
+        self.decoder = Decoder([
+            DecoderStage(into, out, upsample(), config.conv_operator, config.decoder_kernel_size)
+            for into, out, (_, upsample) in zip((context_width, *decoder_widths[:-1]), decoder_widths,
+                                                reversed(pairs), strict=True)])
         self.prediction = nn.Sequential(
             CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
             conv2d(1, 1, config.decoder_kernel_size))

@@ -72,3 +72,16 @@ class DecoderStage(nn.Module):
 
     def forward(self, x, skip, guide):
         return self.fuse(torch.cat([self.upsample(x, guide), skip], dim=1))
+
+
+class Decoder(nn.Module):
+    """Stages (x, skip, guide) -> x, from the deepest skip to full resolution."""
+
+    def __init__(self, stages):
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x, skips, guides):
+        for stage, skip, guide in zip(self.stages, reversed(skips), reversed(guides), strict=True):
+            x = stage(x, skip, guide)
+        return x

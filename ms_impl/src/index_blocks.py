@@ -144,6 +144,14 @@ class MaxUnpool(nn.Cell):
         return self.unpool(x, guide)
 
 
+class BilinearUpsample(nn.Cell):
+    """Interpolates between the values, whatever the guide: (B, C, h, w) -> (B, C, 2h, 2w)."""
+
+    def construct(self, x, guide):
+        height, width = x.shape[2:]
+        return ops.interpolate(x, size=(2 * height, 2 * width), mode="bilinear", align_corners=False)
+
+
 class Keep(nn.Cell):
     """No pooling after this stage."""
 
@@ -161,4 +169,5 @@ class KeepSize(nn.Cell):
         return x
 
 
-RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool), "none": (Keep, KeepSize)}
+RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool),
+              "bilinear": (MaxPool, BilinearUpsample), "none": (Keep, KeepSize)}

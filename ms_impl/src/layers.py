@@ -1,4 +1,6 @@
-"""The convolutions that everything is built from; none has a bias, batch norm follows nearly all."""
+"""The convolutions that everything is built from; batch norm follows nearly all, and those have no bias."""
+from typing import NamedTuple
+
 import mindspore as ms
 from mindspore import nn, ops
 
@@ -18,25 +20,53 @@ class RowwiseConv2d(nn.Conv2d):
         total = outputs[0][:, :, :height]
         for row in range(1, size):
             total = total + outputs[row][:, :, row:row + height]
-        return total
+        return total + self.bias.reshape(1, -1, 1, 1) if self.has_bias else total
 
 
 NARROW_CONVOLUTIONS = {"CPU": RowwiseConv2d}  # by device target; elsewhere nn.Conv2d
 
 
-def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1):
-    """A convolution without bias; by default zero-padded so that stride 1 keeps height and width."""
+def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1, bias=False):
+    """A convolution, by default without bias and zero-padded so that stride 1 keeps height and width."""
     if padding is None:
         padding = dilation * (kernel_size - 1) // 2
     narrow = stride == dilation == groups == 1 < kernel_size and kernel_size * out_channels <= in_channels
     layer = NARROW_CONVOLUTIONS.get(ms.get_context("device_target"), nn.Conv2d) if narrow else nn.Conv2d
     return layer(in_channels, out_channels, kernel_size, stride, pad_mode="pad", padding=padding,
-                 dilation=dilation, group=groups, has_bias=False)
+                 dilation=dilation, group=groups, has_bias=bias)
 
 
 def batch_norm(channels):
     """Batch norm over (B, H, W); a new statistic counts a tenth (MindSpore's momentum weighs the old one)."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
+
+
+class BatchNormPolicy(NamedTuple):
+    """What an encoder's batch norms do in training mode."""
+
+    batch_statistics: bool | None  # None: in training mode
+    train_affine: bool
+
+
+BN_POLICIES = {
+    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
+    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
+    "trained": BatchNormPolicy(batch_statistics=None, train_affine=True),
+}
+
+
+def set_batch_norm_policy(encoder, policy):
+    """Make all batch norms of a cell follow a row of BN_POLICIES, whatever mode is set later."""
+    policy = BN_POLICIES[policy]
+    for _, cell in encoder.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            cell.use_batch_statistics = policy.batch_statistics  # survives set_train(True)
+            cell.gamma.requires_grad = cell.beta.requires_grad = policy.train_affine
+
+
+def scaled_width(channels, config):
+    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
+    return int(channels * config.width_mult)
 
 
 class ConvBN(nn.Cell):
@@ -56,6 +86,18 @@ class ConvBNReLU(ConvBN):
 
     def construct(self, x):
         return ops.relu6(self.bn(self.conv(x)))
+
+
+class ConvReLU(nn.Cell):
+    """Convolution, batch norm or else a bias, ReLU: (B, in, H, W) -> (B, out, H, W)."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, normalised=True):
+        super().__init__()
+        self.conv = conv2d(in_channels, out_channels, kernel_size, bias=not normalised)
+        self.bn = batch_norm(out_channels) if normalised else nn.Identity()
+
+    def construct(self, x):
+        return ops.relu(self.bn(self.conv(x)))
 
 
 class SeparableConvBNReLU(nn.Cell):

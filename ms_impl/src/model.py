@@ -1,34 +1,15 @@
 """IndexNet Matting (Lu et al. 2019): MobileNetV2 encoder, index-guided pooling, symmetric decoder."""
 import math
-from typing import NamedTuple
 
 from mindspore import nn
 from mindspore.common.initializer import Normal, initializer
 
 from ms_impl.src.index_blocks import RESAMPLING
-from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, conv2d
-from ms_impl.src.modules import ASPP, DecoderStage, InvertedResidual
+from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
+from ms_impl.src.modules import ASPP, Decoder, DecoderStage, InvertedResidual
 
-
-class BatchNormPolicy(NamedTuple):
-    """What the encoder's batch norms do in training mode."""
-
-    batch_statistics: bool | None  # None: in training mode
-    train_affine: bool
-
-
-BN_POLICIES = {
-    "frozen": BatchNormPolicy(batch_statistics=False, train_affine=False),
-    "statistics_frozen": BatchNormPolicy(batch_statistics=False, train_affine=True),
-    "trained": BatchNormPolicy(batch_statistics=None, train_affine=True),
-}
 DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
 CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
-
-
-def scaled_width(channels, config):
-    """Channels at width multiplier 1 -> channels at the configured one, rounded down."""
-    return int(channels * config.width_mult)
 
 
 class Encoder(nn.Cell):
@@ -60,28 +41,7 @@ class Encoder(nn.Cell):
             stages.append(nn.SequentialCell(*blocks))
             self.widths.append(width)
         self.stages = nn.CellList(stages)
-        norms = BN_POLICIES[config.encoder_bn]
-        for _, cell in self.cells_and_names():
-            if isinstance(cell, nn.BatchNorm2d):
-                cell.use_batch_statistics = norms.batch_statistics  # survives set_train(True)
-                cell.gamma.requires_grad = cell.beta.requires_grad = norms.train_affine
-
-
-class Decoder(nn.Cell):
-    """Seven stages from the deepest skip to full resolution."""
-
-    def __init__(self, in_channels, widths, upsamplers, conv_operator, kernel_size):
-        super().__init__()
-        stages = []
-        for out, upsample in zip(widths, upsamplers, strict=True):
-            stages.append(DecoderStage(in_channels, out, upsample, conv_operator, kernel_size))
-            in_channels = out
-        self.stages = nn.CellList(stages)
-
-    def construct(self, x, skips, guides):
-        for stage, skip, guide in zip(self.stages, skips[::-1], guides[::-1]):  # noqa: B905, graph mode has no strict
-            x = stage(x, skip, guide)
-        return x
+        set_batch_norm_policy(self, config.encoder_bn)
 
 
 class IndexNet(nn.Cell):
@@ -103,8 +63,10 @@ class IndexNet(nn.Cell):
         self.context = (ASPP(deepest, context_width, scaled_width(ASPP_BRANCH_WIDTH, config), config.output_stride)
                         if config.apply_aspp else ConvBNReLU(deepest, context_width, 1))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
-        self.decoder = Decoder(context_width, decoder_widths, [upsample() for _, upsample in reversed(pairs)],
-                               config.conv_operator, config.decoder_kernel_size)
+        self.decoder = Decoder([
+            DecoderStage(into, out, upsample(), config.conv_operator, config.decoder_kernel_size)
+            for into, out, (_, upsample) in zip((context_width, *decoder_widths[:-1]), decoder_widths,
+                                                reversed(pairs), strict=True)])
         self.prediction = nn.SequentialCell(
             CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
             conv2d(1, 1, config.decoder_kernel_size))

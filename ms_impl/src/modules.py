@@ -83,3 +83,16 @@ class DecoderStage(nn.Cell):
 
     def construct(self, x, skip, guide):
         return self.fuse(ops.concat((self.upsample(x, guide), skip), 1))
+
+
+class Decoder(nn.Cell):
+    """Stages (x, skip, guide) -> x, from the deepest skip to full resolution."""
+
+    def __init__(self, stages):
+        super().__init__()
+        self.stages = nn.CellList(stages)
+
+    def construct(self, x, skips, guides):
+        for stage, skip, guide in zip(self.stages, skips[::-1], guides[::-1]):  # noqa: B905, graph mode has no strict
+            x = stage(x, skip, guide)
+        return x
