@@ -22,9 +22,9 @@ def to_mindspore(name):
 
 def from_mindspore(name):
     """MindSpore's name -> house name."""
-    path, _, suffix = name.rpartition(".")
+    path, dot, suffix = name.rpartition(".")
     torch_suffix = {new: old for old, new in MINDSPORE_SUFFIXES.items()}.get(suffix, suffix)
-    return f"{path}.{torch_suffix}"
+    return f"{path}{dot}{torch_suffix}"
 
 
 def official_names(names):
@@ -58,6 +58,48 @@ def official_names(names):
          lambda number, inner, layer: convolution(f"decoder_layer{6 - int(number)}.dconv", inner, layer)),
         (r"prediction\.0\.(?:(\w+)\.)?(\w+)", lambda inner, layer: convolution("pred.0", inner, layer)),
         (r"prediction\.1", lambda: "pred.1"),
+    ]
+    return {name: _rewrite(name, rules) for name in names}
+
+
+def house_names(names):
+    """Names of one whole network in house or official naming -> {name: house name}, the inverse of official_names.
+
+    Raises ValueError for a name that is in neither.
+    """
+    if not any(name.startswith("layer0.") for name in names):
+        return {name: name for name in names}
+    separable = any(".dconv.3." in name for name in names)
+
+    def layer(position):
+        return ("conv", "bn")[int(position) % 3]
+
+    def convolution(path, position, separable):
+        inner = f"{('depthwise', 'pointwise')[int(position) // 3]}." if separable else ""
+        return f"{path}.{inner}{layer(position)}"
+
+    def block(stage, number, position):
+        part = tuple(BLOCK)[int(position) // 3 + (stage == "1")]
+        return f"encoder.stages.{stage}.{number}.{part}.{layer(position)}"
+
+    def branch(stage, number, position):
+        part = {"0": "conv", "1": "bn", "3": "mix"}[position or "0"]
+        return f"pools.{stage}.index.branches.{int(number or 1) - 1}.{part}"
+
+    rules = [
+        (r"layer0\.([01])", lambda position: f"encoder.stages.0.{layer(position)}"),
+        (r"layer(\d+)\.(\d+)\.conv\.(\d)", block),
+        (r"index(\d+)\.indexnet(\d?)(?:\.([013]))?", branch),
+        (r"dconv_pp\.([01])", lambda position: f"context.{layer(position)}"),
+        (r"dconv_pp\.bottleneck_conv\.([01])", lambda position: f"context.project.{layer(position)}"),
+        (r"dconv_pp\.global_avg_pool\.([12])",
+         lambda position: f"context.branches.4.project.{layer(int(position) - 1)}"),
+        (r"dconv_pp\.aspp(\d)\.atrous_conv\.([0134])",
+         lambda number, position: convolution(f"context.branches.{int(number) - 1}", position, number != "1")),
+        (r"decoder_layer(\d)\.dconv\.([0134])",
+         lambda number, position: convolution(f"decoder.stages.{6 - int(number)}.fuse", position, separable)),
+        (r"pred\.0\.([0134])", lambda position: convolution("prediction.0", position, separable)),
+        (r"pred\.1", lambda: "prediction.1"),
     ]
     return {name: _rewrite(name, rules) for name in names}
 

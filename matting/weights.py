@@ -1,7 +1,8 @@
-"""Weight files of either framework -> {house name: float32 array}, matched by name, strictly.
+"""Weight files of either framework -> {house name: float32 array}, matched by name, strictly; and back.
 
-The frameworks are imported only inside the function that reads their files.
+The frameworks are imported only inside the functions that read and write their files.
 """
+import io
 import re
 import zipfile
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from matting.errors import UserError
-from matting.names import from_mindspore, official_names, tonylins_names, torchvision_names
+from matting.files import atomic_path
+from matting.names import from_mindspore, official_names, to_mindspore, tonylins_names, torchvision_names
 
 CLASSIFIER = re.compile(r"(features\.18\.|classifier\.|head\.|conv\.)")  # what a backbone has beyond the encoder
 LISTED = 8  # names of each sort that an error spells out
@@ -30,6 +32,15 @@ def read_weights(path):
     weights = READERS[suffix](path)
     return {name.removeprefix("module."): value for name, value in weights.items()
             if not name.endswith("num_batches_tracked")}
+
+
+def write_weights(path, weights):
+    """{name, batch norm in PyTorch's words: array} -> a .ckpt, .pth, .pt or .npz file, atomically."""
+    path = Path(path)
+    if path.suffix not in WRITERS:
+        raise UserError(f"{path}: unknown kind of weight file; can be written: {', '.join(WRITERS)}")
+    with atomic_path(path) as temporary:
+        WRITERS[path.suffix](temporary, weights)
 
 
 def house_weights(path, shapes):
@@ -107,3 +118,23 @@ def _read_numpy(path):
 
 READERS = {".ckpt": _read_mindspore, ".pth": _read_torch, ".pt": _read_torch, ".pth.tar": _read_torch,
            ".npz": _read_numpy}
+
+
+def _write_torch(path, weights):
+    import torch
+    content = io.BytesIO()  # torch.save names no file, nor the reason, when a disk is full
+    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in weights.items()}, content)
+    path.write_bytes(content.getbuffer())
+
+
+def _write_mindspore(path, weights):
+    import mindspore
+    mindspore.save_checkpoint([{"name": to_mindspore(name), "data": mindspore.Tensor(value)}
+                               for name, value in weights.items()], str(path))
+
+
+def _write_numpy(path, weights):
+    np.savez(path, **weights)
+
+
+WRITERS = {".ckpt": _write_mindspore, ".pth": _write_torch, ".pt": _write_torch, ".npz": _write_numpy}

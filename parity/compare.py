@@ -8,10 +8,11 @@ import numpy as np
 
 
 class Difference(NamedTuple):
-    """How far one tensor is from its reference: max|actual - reference| / max|reference|."""
+    """How far one tensor is from its reference."""
 
     name: str
-    relative: float
+    relative: float  # max|actual - reference| / max|reference|
+    cosine: float  # of the angle between the two
 
 
 def random_weights(shapes, seed=0):
@@ -25,7 +26,7 @@ def random_weights(shapes, seed=0):
     def draw(name, shape):
         if len(shape) > 1:
             return rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
-        if name.endswith((".weight", ".running_var")):
+        if name.rpartition(".")[2] in ("weight", "running_var"):
             return rng.uniform(0.5, 1.5, shape)
         return rng.normal(0, 0.1, shape)
 
@@ -42,16 +43,28 @@ def relative_difference(actual, reference):
     return float(difference / largest) if largest else (0.0 if difference == 0 else np.inf)
 
 
+def cosine(actual, reference):
+    """Of the angle between two tensors of one shape; 1 where both are zero, NaN where only one is."""
+    actual, reference = (np.asarray(array, np.float64).ravel() for array in (actual, reference))
+    if actual.size != reference.size:
+        return np.nan
+    lengths = np.linalg.norm(actual) * np.linalg.norm(reference)
+    if lengths == 0:
+        return 1.0 if not actual.any() and not reference.any() else np.nan
+    return float(actual @ reference / lengths)
+
+
 def differences(actual, reference):
     """{name: array} of both sides -> [Difference] in the reference's order, for the names both have."""
-    return [Difference(name, relative_difference(actual[name], value))
+    return [Difference(name, relative_difference(actual[name], value), cosine(actual[name], value))
             for name, value in reference.items() if name in actual]
 
 
-def assert_equal(actual, reference, budget, required=()):
+def assert_equal(actual, reference, budget, required=(), min_cosine=None):
     """Raise AssertionError naming the first tensor whose difference exceeds the budget; returns the differences.
 
-    required: names that both sides must have, lest a comparison of nothing should pass.
+    required: names that both sides must have, lest a comparison of nothing should pass. min_cosine: for gradients, in
+    which one large element could hide that all others are wrong.
     """
     absent = [name for name in required if name not in actual or name not in reference]
     if absent:
@@ -59,9 +72,11 @@ def assert_equal(actual, reference, budget, required=()):
     found = differences(actual, reference)
     if not found:
         raise AssertionError("nothing was compared")
-    for name, relative in found:
+    for name, relative, angle in found:
         if not relative <= budget:
             raise AssertionError(f"{name}: max|d|/max|ref| {relative:.1e} > {budget:.0e}")
+        if min_cosine is not None and not angle >= min_cosine:
+            raise AssertionError(f"{name}: cosine {angle:.7f} < {min_cosine}")
     return found
 
 

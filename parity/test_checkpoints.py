@@ -11,17 +11,19 @@ import ms_impl.src.model
 import ms_impl.utils
 import torch_ref.model
 import torch_ref.utils
+from matting import convert
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from matting.errors import UserError
 from matting.names import (
     MINDSPORE_SUFFIXES,
     from_mindspore,
+    house_names,
     official_names,
     to_mindspore,
     tonylins_names,
     torchvision_names,
 )
-from matting.weights import encoder_weights, house_weights, match
+from matting.weights import encoder_weights, house_weights, match, read_weights
 
 CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
 REPEATS = [row[3] for row in CONFIG.inverted_residual_setting]
@@ -98,7 +100,9 @@ def test_official_release_has_461_names_one_for_each_of_ours():
     ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True), ("std_conv", "dep_sep_conv"))))
 def test_name_map_is_a_bijection_for_every_variant(kind, nonlinear, aspp, operator):
     house = shapes(index_kind=kind, use_nonlinear=nonlinear, apply_aspp=aspp, conv_operator=operator)
-    assert len(set(official_names(house).values())) == len(house)
+    official = official_names(house)
+    assert len(set(official.values())) == len(house)
+    assert house_names(official.values()) == {name: ours for ours, name in official.items()}
 
 
 def test_holistic_blocks_have_one_branch_in_the_official_naming():
@@ -204,3 +208,42 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     torch.save({"x": Dangerous()}, path)
     with pytest.raises(UserError, match="is not a PyTorch weight file"):
         house_weights(path, shapes())
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"index_kind": "holistic", "use_nonlinear": False}, {"index_kind": "holistic"},
+    {"index_kind": "depthwise_o2o", "use_nonlinear": False, "apply_aspp": False, "conv_operator": "dep_sep_conv"},
+    {"resampling": "max", "conv_operator": "dep_sep_conv"},
+], ids=str)
+def test_conversion_there_and_back_is_bit_exact(tmp_path, settings):
+    house = random_weights(shapes(**settings))
+    official = {official: house[name] for name, official in official_names(house).items()}
+    save_torch(tmp_path / "release.pth.tar", {f"module.{name}": value for name, value in official.items()})
+    paths = [str(tmp_path / name) for name in ("release.pth.tar", "a.ckpt", "b.npz", "c.pth", "d.ckpt")]
+    for source, target in itertools.pairwise(paths):
+        convert.main([source, target])
+        assert_same(read_weights(target), house)
+    convert.main([paths[-1], str(tmp_path / "back.pth"), "--official"])
+    assert_same(read_weights(tmp_path / "back.pth"), official)
+
+
+def test_a_converted_checkpoint_is_the_networks_own(tmp_path):
+    network = torch_ref.model.IndexNet(CONFIG.network)
+    torch_ref.utils.save_checkpoint(network, tmp_path / "a.pth")
+    convert.main([str(tmp_path / "a.pth"), str(tmp_path / "a.ckpt")])
+    other = ms_impl.src.model.IndexNet(CONFIG.network)
+    ms_impl.utils.set_weights(other, random_weights(shapes()))
+    ms_impl.utils.load_checkpoint(other, tmp_path / "a.ckpt")
+    assert ms.load_checkpoint(str(tmp_path / "a.ckpt")).keys() == {weight.name for weight in other.get_parameters()}
+    found = ms_impl.utils.get_weights(other)
+    assert all(np.array_equal(found[name], value) for name, value in torch_ref.utils.get_weights(network).items())
+
+
+def test_what_cannot_be_converted_is_named_in_one_line(tmp_path, capsys):
+    source = save_torch(tmp_path / "vgg.pth", {"features.0.weight": np.ones((64, 3, 3, 3), np.float32)})
+    for target, flags, message in (("a.onnx", (), "a.onnx: unknown kind of weight file; can be written: .ckpt, .pth"),
+                                   ("a.ckpt", ("--official",), "vgg.pth: is not a whole IndexNet (no rule for")):
+        with pytest.raises(SystemExit):
+            convert.main([str(source), str(tmp_path / target), *flags])
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / target).exists()

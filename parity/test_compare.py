@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from parity.compare import assert_equal, differences, random_weights, relative_difference
+from parity.compare import assert_equal, cosine, differences, random_weights, relative_difference
 
 
 def test_difference_is_relative_to_the_largest_reference_value():
@@ -23,6 +23,22 @@ def test_first_divergence_is_named():
         assert_equal(actual, reference, 1e-4)
 
 
+def test_a_gradient_that_points_elsewhere_fails():
+    reference = np.array([1e6, 1.0, 1.0])
+    actual = np.array([1e6, 1.0, -1.0])
+    assert_equal({"a": actual}, {"a": reference}, 1e-5, min_cosine=0.999999)
+    many = {"a": np.r_[100.0, np.full(1000, 1e-2)]}
+    with pytest.raises(AssertionError, match=r"^a: cosine 0\.9999800 < 0\.999999"):
+        assert_equal({"a": np.r_[100.0, np.full(1000, -1e-2)]}, many, 1e-3, min_cosine=0.999999)
+
+
+@pytest.mark.parametrize("actual, reference, expected", [
+    ([0, 0], [0, 0], 1), ([3, 0], [0, 2], 0), ([0, 0], [0, 1], np.nan), ([0, 1], [0, 0], np.nan), ([1], [1, 1], np.nan),
+])
+def test_cosine_of_zeros_and_of_other_shapes(actual, reference, expected):
+    np.testing.assert_equal(cosine(actual, reference), expected)
+
+
 def test_comparing_nothing_fails():
     with pytest.raises(AssertionError, match="nothing was compared"):
         assert_equal({"a": np.ones(2)}, {"b": np.ones(2)}, 1e-4)
@@ -32,7 +48,7 @@ def test_comparing_nothing_fails():
 
 def test_differences_keep_the_order_of_execution():
     reference = {"later": np.ones(1), "earlier": np.ones(1)}
-    assert [name for name, _ in differences(dict(reversed(reference.items())), reference)] == ["later", "earlier"]
+    assert [found.name for found in differences(dict(reversed(reference.items())), reference)] == ["later", "earlier"]
 
 
 def test_random_weights_are_neither_ones_nor_zeros():

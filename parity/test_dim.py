@@ -13,7 +13,7 @@ import torch_ref.dim
 import torch_ref.utils
 from matting.config import default_values, make_config
 from parity.compare import assert_equal
-from parity.conftest import Pair
+from parity.networks import network_pair
 
 NETWORKS = (ms_impl.src.dim.DeepImageMatting, torch_ref.dim.DeepImageMatting)
 CONFIG = make_config(default_values("dim"))
@@ -35,7 +35,7 @@ REFINEMENT_TAPS = ["refinement.stages", "refinement.residual"]
 
 
 def dim_pair(seed=0, **settings):
-    return Pair(dataclasses.replace(CONFIG, **settings).network, seed, NETWORKS)
+    return network_pair(dataclasses.replace(CONFIG, **settings).network, seed, NETWORKS)
 
 
 def name_of(settings):

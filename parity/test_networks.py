@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from matting.training import dropout_mask
 from parity.compare import assert_equal
 from torch_ref.index_blocks import IndexedUpsample, interleave
 from torch_ref.modules import InvertedResidual
@@ -96,6 +97,17 @@ def bilinear_for_nearest(network, monkeypatch):
     monkeypatch.setattr(IndexedUpsample, "forward", forward)
 
 
+def dropout_left_on(network, monkeypatch):
+    forward = network.forward
+
+    def dropping(x):
+        batch, _, height, width = x.shape
+        mask = dropout_mask(network.dropout_shape(batch, height, width), 0.5, seed=0, step=1)
+        return forward(x, torch.from_numpy(mask))
+
+    monkeypatch.setattr(network, "forward", dropping)
+
+
 PLANTED = {
     coarser_epsilon: "encoder.stages.0.bn",
     shift_not_loaded: "decoder.stages.2.fuse.bn",
@@ -104,6 +116,7 @@ PLANTED = {
     branches_swapped: "pools.6.index",
     rows_and_columns_swapped: "pools.6.index",
     bilinear_for_nearest: "decoder.stages.0.upsample",
+    dropout_left_on: "decoder.stages.0.upsample",
 }
 
 

@@ -1,0 +1,33 @@
+"""Convert a weight file: python -m matting.convert IN OUT, the kinds told by their suffixes.
+
+Reads .ckpt, .pth, .pt, .pth.tar and .npz in house or official naming, with or without `module.`; writes .ckpt, .pth,
+.pt or .npz in house naming, or with --official in the release's. Nothing is rounded: there and back is bit-exact.
+"""
+import argparse
+
+from matting.errors import UserError, entry_point
+from matting.names import house_names, official_names
+from matting.weights import read_weights, write_weights
+
+
+@entry_point
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="Convert a weight file from one framework to the other.")
+    parser.add_argument("source", metavar="IN", help="weight file to read")
+    parser.add_argument("target", metavar="OUT", help="weight file to write: .ckpt, .pth, .pt or .npz")
+    parser.add_argument("--official", action="store_true", help="write the names of the official IndexNet release")
+    arguments = parser.parse_args(argv)
+    weights = read_weights(arguments.source)
+    try:
+        names = house_names(weights)
+        if arguments.official:
+            official = official_names(names.values())
+            names = {name: official[house] for name, house in names.items()}
+    except ValueError as error:
+        raise UserError(f"{arguments.source}: is not a whole IndexNet ({error})") from None
+    write_weights(arguments.target, {names[name]: value for name, value in weights.items()})
+    print(f"{arguments.target}: {len(weights)} tensors written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The same network, layer or block in both frameworks with the same weights, and what is asked of each."""
+import mindspore as ms
+import numpy as np
+import torch
+from mindspore import ops
+from scipy.ndimage import gaussian_filter
+
+import ms_impl.utils
+import torch_ref.utils
+from matting.config import DEFAULT_CONFIG, read_yaml
+from matting.names import from_mindspore
+from matting.training import dropout_mask
+from ms_impl.learner import LOSS_COLUMNS, Objective
+from ms_impl.src.losses import MattingLoss as MindSporeMattingLoss
+from ms_impl.src.model import IndexNet as MindSporeIndexNet
+from parity.compare import random_weights, taps
+from torch_ref.losses import MattingLoss as TorchMattingLoss
+from torch_ref.model import IndexNet as TorchIndexNet
+
+SHORT = {  # one block a stage, half as wide inside: every part of the default network, in a third of its time
+    "inverted_residual_setting": tuple((min(expansion, 2), into, out, 1, stride, dilation) for
+                                       expansion, into, out, _, stride, dilation in
+                                       read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]),
+}
+
+
+def calibrate(network, seed):
+    """Scale batch norm's random statistics to the size of the input each layer really gets, as training would.
+
+    Otherwise activations grow layer by layer until ReLU6 clips nearly all of them, and float noise, relative to the
+    clipped range, grows in both frameworks alike.
+    """
+
+    def scale(norm, inputs):
+        power = (inputs[0] ** 2).mean()
+        norm.running_mean *= power.sqrt()
+        norm.running_var *= power
+
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(scale) for norm in norms]
+    with torch.no_grad():
+        rng = np.random.default_rng(seed)
+        network(torch.from_numpy(rng.standard_normal((2, 4, 64, 96)).astype(np.float32)))
+    for hook in hooks:
+        hook.remove()
+
+
+def smooth_batch(samples, height, width, seed):
+    """A training batch as the loaders give it, {name: (B, C, H, W) float32}, of blurred noise; each sample has its own
+    brightness and contrast, so that batch norm over few values divides by no small variance.
+    """
+    rng = np.random.default_rng(seed)
+
+    def blurred(channels):
+        noise = gaussian_filter(rng.standard_normal((samples, channels, height, width)), (0, 0, 6, 6))
+        return (noise / noise.std()).astype(np.float32)
+
+    def uniform(low, high, channels=1):
+        return rng.uniform(low, high, (samples, channels, 1, 1)).astype(np.float32)
+
+    columns = {name: np.clip(0.5 + 0.2 * blurred(channels), 0, 1)
+               for name, channels in (("alpha", 1), ("foreground", 3), ("background", 3))}
+    alpha = columns["alpha"]
+    mixed = alpha * columns["foreground"] + (1 - alpha) * columns["background"]
+    unknown = np.zeros((samples, 1, height, width), np.float32)
+    unknown[:, :, height // 8:-height // 4, width // 8:-width // 8] = 1
+    return {"image": uniform(0.5, 1.5) * blurred(4) + uniform(-1.5, 1.5, 4), **columns, "unknown": unknown,
+            "composite": mixed}
+
+
+class Pair:
+    """A cell of MindSpore and the module of PyTorch that mirrors it, in evaluation mode, with the same weights."""
+
+    def __init__(self, cell, module, seed=0):
+        self.mindspore = cell.set_train(False)
+        self.torch = module.eval()
+        self.load(random_weights(torch_ref.utils.weight_shapes(module), seed))
+
+    def load(self, weights):
+        """Put {house name: array} into both."""
+        self.weights = weights
+        torch_ref.utils.set_weights(self.torch, weights)
+        ms_impl.utils.set_weights(self.mindspore, weights)
+
+    def set_train(self, training):
+        self.mindspore.set_train(training)
+        self.torch.train(training)
+
+    def torch_taps(self, batch):
+        with torch.no_grad():
+            return taps(self.torch, self.torch.named_modules(), torch.from_numpy(batch))
+
+    def mindspore_taps(self, batch):
+        return taps(self.mindspore, self.mindspore.cells_and_names(), ms.Tensor(batch))
+
+
+def network_pair(network_config, seed=0, networks=(MindSporeIndexNet, TorchIndexNet)):
+    """A network of both frameworks -> Pair with calibrated weights."""
+    pair = Pair(*(network(network_config) for network in networks), seed)
+    calibrate(pair.torch, seed)
+    pair.load(torch_ref.utils.get_weights(pair.torch))
+    return pair
+
+
+def torch_gradients(module, function, inputs):
+    """Of the scalar function(*inputs): {"value": it, "input[0]": ..., name of each trained weight of `module`: ...}.
+
+    Integer inputs have no gradient.
+    """
+    tensors = [torch.from_numpy(array).requires_grad_(array.dtype.kind == "f") for array in inputs]
+    value = function(*tensors)
+    weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+    wanted = {f"input[{position}]": tensor for position, tensor in enumerate(tensors) if tensor.requires_grad} | weights
+    gradients = torch.autograd.grad(value, list(wanted.values()))
+    return {"value": value.detach().numpy()} | {
+        name: gradient.numpy() for name, gradient in zip(wanted, gradients, strict=True)}
+
+
+def mindspore_gradients(cell, function, inputs):
+    """The same of MindSpore, in the mode that is set."""
+    positions = tuple(position for position, array in enumerate(inputs) if array.dtype.kind == "f")
+    weights = ms.ParameterTuple(cell.trainable_params())
+    value, (of_inputs, of_weights) = ops.value_and_grad(function, positions, weights)(*map(ms.Tensor, inputs))
+    if len(positions) == 1:
+        of_inputs = (of_inputs,)
+    names = [f"input[{position}]" for position in positions] + [from_mindspore(weight.name) for weight in weights]
+    return {"value": value.asnumpy()} | {
+        name: gradient.asnumpy() for name, gradient in zip(names, (*of_inputs, *of_weights), strict=True)}
+
+
+def matting_gradients(pair, columns):
+    """Gradients of the matting loss on a training batch, by the image and every trained weight, of both frameworks.
+
+    Dropout's mask, the same in both, is drawn in training mode and all ones in evaluation mode.
+    """
+    batch, _, height, width = columns["image"].shape
+    probability = pair.torch.dropout_probability if pair.torch.training else 0
+    dropout = dropout_mask(pair.torch.dropout_shape(batch, height, width), probability, seed=0, step=1)
+    inputs = [columns["image"], dropout, *(columns[name] for name in LOSS_COLUMNS)]
+    objective = Objective(pair.mindspore, MindSporeMattingLoss(0.5))
+    loss = TorchMattingLoss(0.5)
+
+    def torch_objective(image, dropout, *truth):
+        return loss(pair.torch(image, dropout), *truth)
+
+    return (mindspore_gradients(pair.mindspore, objective, inputs),
+            torch_gradients(pair.torch, torch_objective, inputs))
