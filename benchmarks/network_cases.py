@@ -10,8 +10,8 @@ def build_mindspore(mode, shape, threads):
     """A function without arguments that does one run of the case in MindSpore."""
     import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
     from ms_impl.learner import Learner
+    from ms_impl.models import training_plan
     from ms_impl.src.model import IndexNet
-    from ms_impl.train import training_plan
     from ms_impl.utils import predictor, set_device
 
     config = configuration()
@@ -25,7 +25,7 @@ def build_torch(mode, shape, threads):
 
     from torch_ref.learner import Learner
     from torch_ref.model import IndexNet
-    from torch_ref.train import training_plan
+    from torch_ref.models import training_plan
     from torch_ref.utils import predictor
 
     torch.set_num_threads(threads)

@@ -119,6 +119,20 @@ class Checkpoints:
             partial.unlink()
 
 
+def stage_result(config, stage_name, suffix):
+    """The weights that a finished stage hands on: its best checkpoint, its last where none was validated.
+
+    Raises UserError where there is none.
+    """
+    folder = config.folder(stage_name)
+    best = folder / f"best{suffix}"
+    paths = Checkpoints(folder, stage_name, suffix, 1, 1).paths() if folder.is_dir() else []
+    if not paths:
+        raise UserError(f"{folder}: holds no checkpoint of stage {stage_name}, from which stage {config.stage} starts; "
+                        f"train it first with --stage {stage_name}, or all with --stage all")
+    return best if best.exists() else paths[-1]
+
+
 def _state_path(path):
     return path.with_name(f"{path.stem}.resume.npz")
 

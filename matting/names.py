@@ -126,6 +126,17 @@ def tonylins_names(names, repeats):
     return _backbone_names(names, block)
 
 
+def vgg_names(names):
+    """House encoder names -> {house name: torchvision's vgg16 or, with batch norm, vgg16_bn name}."""
+    convolutions = sorted({tuple(map(int, name.split(".")[2:4])) for name in names})  # (stage, number)
+    layers = 3 if any(".bn." in name for name in names) else 2  # of each convolution; a pooling follows each stage
+
+    def feature(stage, number, layer):
+        return f"features.{layers * convolutions.index((int(stage), int(number))) + int(stage) + PAIR[layer]}"
+
+    return {name: _rewrite(name, [(r"encoder\.stages\.(\d)\.(\d)\.(conv|bn)", feature)]) for name in names}
+
+
 def _backbone_names(names, block):
     rules = [
         (r"encoder\.stages\.0\.(\w+)", lambda layer: f"features.0.{PAIR[layer]}"),

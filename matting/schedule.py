@@ -1,4 +1,4 @@
-"""The learning rate, step by step: constant, times a factor at each milestone."""
+"""The learning rate, step by step: constant, times a factor at each milestone; or along a cosine."""
 import numpy as np
 
 
@@ -11,3 +11,9 @@ def learning_rates(config, steps_per_epoch):
     epoch = np.arange(config.epochs * steps_per_epoch) // steps_per_epoch
     milestones_passed = np.searchsorted(np.sort(config.milestones), epoch, side="right")
     return (config.learning_rate * config.lr_decay**milestones_passed).astype(np.float32)
+
+
+def cosine_annealing(config, steps_per_epoch):
+    """From config.learning_rate at the first step along half a cosine towards 0 after config.epochs, float32."""
+    steps = config.epochs * steps_per_epoch
+    return (config.learning_rate * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2).astype(np.float32)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,7 +28,7 @@ CRITERION = "sad"  # the validation mean by which the best checkpoint is chosen
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """A row of a network's training plan; IndexNet's plan has one."""
+    """A row of a network's training plan."""
 
     name: str  # checkpoints are NAME-EPOCH_STEP
     trains: Mapping  # top-level attribute of the network -> its share of the learning rate; the rest stays as it is
@@ -103,7 +102,7 @@ class StopSignal:
 
 
 class Trainer:
-    """One stage's training, from its start or from the last good checkpoint in config.logs_dir.
+    """One stage's training, from its start or from the last good checkpoint in config.folder(stage.name).
 
     batches(step): iterable over the batches after `step` steps, at least to the end of training; closed when done.
     validate(predict): {metric: mean over the validation set}; not called where config.val_every is 0.
@@ -119,9 +118,10 @@ class Trainer:
         self.config = config
         self.peers = peers
         self.leads = peers.rank == 0
+        self.folder = config.folder(stage.name)
         self.batch_size = config.batch_size * peers.count
         self.rates = stage.schedule(config, steps_per_epoch)[:config.max_steps or None]
-        self.checkpoints = Checkpoints(config.logs_dir, stage.name, learner.suffix, steps_per_epoch,
+        self.checkpoints = Checkpoints(self.folder, stage.name, learner.suffix, steps_per_epoch,
                                        config.keep_checkpoint_max)
         self.stop = StopSignal()
         self.progress = nullcontext()
@@ -135,9 +135,9 @@ class Trainer:
         start = self._start()
         total = len(self.rates)
         log.info("training %s: %d epochs of %d steps, from step %d to %d, into %s", self.stage.name, self.config.epochs,
-                 self.steps_per_epoch, start, total, self.config.logs_dir)
+                 self.steps_per_epoch, start, total, self.folder)
         if self.leads:
-            self.progress = Progress(self.config.logs_dir, start, total, self.steps_per_epoch, self.batch_size,
+            self.progress = Progress(self.folder, start, total, self.steps_per_epoch, self.batch_size,
                                      self.config.log_every)
         with self.stop, self.progress, logging_redirect_tqdm():
             try:
@@ -148,11 +148,12 @@ class Trainer:
                 number = signal.Signals(self.stop.number or signal.SIGTERM)
                 log.info("stopped by %s; the same command with --resume True continues", number.name)
                 raise SystemExit(128 + number) from None
-        log.info("training %s is complete, into %s", self.stage.name, self.config.logs_dir)
+        log.info("training %s is complete, into %s", self.stage.name, self.folder)
+        self.peers.any(False)  # nobody goes on to the next stage before the best checkpoint is chosen
 
     def _start(self):
         """Prepare logs_dir and the learner -> steps already done."""
-        folder = Path(self.config.logs_dir)
+        folder = self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -250,7 +251,7 @@ def settle_batch_norm(config):
 
     The running statistics of a random encoder, frozen, normalise nothing.
     """
-    if config.ckpt_url:
+    if config.ckpt_url or config.stage_before:
         return config
     log.warning("no --ckpt_url: the encoder starts from random weights instead of ImageNet's, and its batch norm is "
                 "trained (encoder_bn: trained)")
@@ -273,6 +274,8 @@ def first_sample_pictures(batch, predict, config):
     first = {name: column[0].transpose(1, 2, 0) for name, column in batch.items()}
     predicted = predict(batch["image"][:1])[0, 0].clip(0, 1)
     return {
+        "background": first["background"],
+        "foreground": first["foreground"],
         "input": first["composite"],
         "trimap": first["image"][:, :, 3] * config.img_std[3] + config.img_mean[3],
         "predicted_alpha": predicted,

@@ -11,7 +11,7 @@ import numpy as np
 
 from matting.errors import UserError
 from matting.files import atomic_path
-from matting.names import from_mindspore, official_names, to_mindspore, tonylins_names, torchvision_names
+from matting.names import from_mindspore, official_names, to_mindspore, tonylins_names, torchvision_names, vgg_names
 
 CLASSIFIER = re.compile(r"(features\.18\.|classifier\.|head\.|conv\.)")  # what a backbone has beyond the encoder
 LISTED = 8  # names of each sort that an error spells out
@@ -52,6 +52,11 @@ def house_weights(path, shapes):
     return match(path, weights, shapes)
 
 
+def mobilenet_weights(config, shapes):
+    """As encoder_weights, of config.ckpt_url."""
+    return encoder_weights(config.ckpt_url, shapes, [row[3] for row in config.inverted_residual_setting])
+
+
 def encoder_weights(path, shapes, repeats):
     """ImageNet MobileNetV2 (torchvision's, tonylins' or MindSpore's naming) -> the encoder's weights, strictly.
 
@@ -62,10 +67,32 @@ def encoder_weights(path, shapes, repeats):
     naming = torchvision_names if "features.2.conv.0.0.weight" in weights else tonylins_names
     house = {foreign: name for name, foreign in naming(shapes, repeats).items()}
     weights = {house.get(name, name): value for name, value in weights.items() if not CLASSIFIER.match(name)}
-    stem = "encoder.stages.0.conv.weight"
-    if stem in weights and weights[stem].shape[1] == 3:
-        weights[stem] = np.pad(weights[stem], ((0, 0), (0, 1), (0, 0), (0, 0)))
-    return match(path, weights, shapes)
+    return match(path, with_trimap_channel(weights, "encoder.stages.0.conv.weight"), shapes)
+
+
+def vgg_weights(config, shapes):
+    """ImageNet VGG16 of config.ckpt_url (torchvision's vgg16_bn or vgg16) -> the encoder's weights, strictly.
+
+    shapes: {house name: shape} of the encoder. The first convolution's trimap channel is zero. A convolution that batch
+    norm follows has no bias here, since the mean would take it away again: vgg16_bn's biases are taken off the means.
+    """
+    path = config.ckpt_url
+    biases = {name.replace(".bn.running_mean", ".conv.bias"): name for name in shapes if name.endswith("running_mean")}
+    in_file = shapes | {bias: shapes[mean] for bias, mean in biases.items()}
+    house = {foreign: name for name, foreign in vgg_names(in_file).items()}
+    weights = {house.get(name, name): value for name, value in read_weights(path).items()
+               if not name.startswith("classifier.")}
+    weights = match(path, with_trimap_channel(weights, "encoder.stages.0.0.conv.weight"), in_file)
+    for bias, mean in biases.items():
+        weights[mean] = weights[mean] - weights.pop(bias)
+    return weights
+
+
+def with_trimap_channel(weights, stem):
+    """The weights with a fourth input channel, zero, in the convolution called `stem`, should it have three."""
+    if stem not in weights or weights[stem].shape[1] != 3:
+        return weights
+    return weights | {stem: np.pad(weights[stem], ((0, 0), (0, 1), (0, 0), (0, 0)))}
 
 
 def match(path, weights, shapes):

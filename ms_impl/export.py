@@ -11,7 +11,7 @@ from matting.config import config_parser, load_config
 from matting.errors import UserError, entry_point
 from matting.files import atomic_path
 from matting.inference import STRIDE, network_side
-from ms_impl.src.model import IndexNet
+from ms_impl.models import build
 from ms_impl.utils import load_checkpoint, load_mindir, predictor, set_device
 
 TOLERANCE = 1e-5  # max |exported - checkpoint| / max |checkpoint|
@@ -24,7 +24,7 @@ def export(config, dynamic):
     UserError, writing nothing, where its output differs from the checkpoint's by more than TOLERANCE.
     """
     path = mindir_path(config.ckpt_url)
-    network = IndexNet(config.network)
+    network = build(config)
     load_checkpoint(network, config.ckpt_url)
     height, width = map(network_side, config.img_size)
     if dynamic:

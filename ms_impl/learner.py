@@ -12,7 +12,42 @@ from ms_impl.utils import load_checkpoint, save_checkpoint
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
 
 
-class Adam(nn.Cell):
+class Optimiser(nn.Cell):
+    """Changes groups of (parameters, share of the learning rate), each with moments of its own."""
+
+    def __init__(self, groups):
+        super().__init__(auto_prefix=False)
+        self.weights = ms.ParameterTuple([parameter for parameters, _ in groups for parameter in parameters])
+        self.shares = tuple(share for parameters, share in groups for _ in parameters)
+        self.map = ops.HyperMap()  # compiles seven times faster than a loop
+
+
+class Momentum(Optimiser):
+    """Gradient descent with momentum and weight decay, PyTorch's SGD; the values are Deep Image Matting's."""
+
+    MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5
+
+    def __init__(self, groups):
+        super().__init__(groups)
+        self.velocities = self.weights.clone("velocity", init="zeros")
+        self.kernel = ops.ApplyMomentum()
+
+    def construct(self, gradients, rate):
+        """One update with what `corrected` gives."""
+        return self.map(ops.partial(self.update, rate), self.weights, self.shares, self.velocities, gradients)
+
+    def update(self, rate, weight, share, velocity, gradient):
+        return self.kernel(weight, velocity, share * rate, gradient + self.WEIGHT_DECAY * weight, self.MOMENTUM)
+
+    def corrected(self, rate, step):
+        """The learning rate as it is: nothing is biased."""
+        return (rate,)
+
+    def moments(self):
+        return self.velocities
+
+
+class Adam(Optimiser):
     """Adam (Kingma and Ba 2015, algorithm 1) for groups of (parameters, share of the learning rate).
 
     nn.Adam adds epsilon before it corrects the second moment's bias, which makes its first steps shorter than the
@@ -22,13 +57,10 @@ class Adam(nn.Cell):
     BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
     def __init__(self, groups):
-        super().__init__(auto_prefix=False)
-        self.weights = ms.ParameterTuple([parameter for parameters, _ in groups for parameter in parameters])
-        self.shares = tuple(share for parameters, share in groups for _ in parameters)
+        super().__init__(groups)
         self.first_moments = self.weights.clone("first_moment", init="zeros")
         self.second_moments = self.weights.clone("second_moment", init="zeros")
         self.kernel = ops.Adam()
-        self.map = ops.HyperMap()  # compiles seven times faster than a loop
 
     def construct(self, gradients, rate, epsilon):
         """One update with what `corrected` gives."""
@@ -43,6 +75,9 @@ class Adam(nn.Cell):
         beta2 = float(np.float32(self.BETA2))  # as the kernel rounds it; 1 - beta2 differs in the fifth digit
         second = math.sqrt(1 - beta2**step)
         return rate * second / (1 - self.BETA1**step), self.EPSILON * second
+
+    def moments(self):
+        return (*self.first_moments, *self.second_moments)
 
 
 class Objective(nn.Cell):
@@ -65,10 +100,11 @@ class TrainStep(nn.Cell):
         self.loss_and_gradients = ops.value_and_grad(objective, None, optimiser.weights)
         self.average = nn.DistributedGradReducer(optimiser.weights) if distributed else ops.identity
         self.optimiser = optimiser
+        self.numbers = len(optimiser.corrected(0, 1))
 
-    def construct(self, rate, epsilon, *batch):
-        loss, gradients = self.loss_and_gradients(*batch)
-        return ops.depend(loss, self.optimiser(self.average(gradients), rate, epsilon))
+    def construct(self, *numbers_and_batch):
+        loss, gradients = self.loss_and_gradients(*numbers_and_batch[self.numbers:])
+        return ops.depend(loss, self.optimiser(self.average(gradients), *numbers_and_batch[:self.numbers]))
 
 
 class Learner:
@@ -116,7 +152,7 @@ class Learner:
             moment.set_data(ms.Tensor(state[name]))
 
     def _moments(self):
-        for moment in (*self.optimiser.first_moments, *self.optimiser.second_moments):
+        for moment in self.optimiser.moments():
             yield from_mindspore(moment.name), moment
 
     def _set_train(self, training):

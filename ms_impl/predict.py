@@ -5,7 +5,8 @@ python -m ms_impl.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.prediction import Job, add_arguments, run
-from ms_impl.utils import fixed_size, load_predictor, set_device
+from ms_impl.models import load_predictor
+from ms_impl.utils import fixed_size, set_device
 
 
 @entry_point

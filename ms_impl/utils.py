@@ -10,9 +10,8 @@ from mindspore.train.mind_ir_pb2 import ModelProto
 from matting.errors import UserError
 from matting.files import atomic_path
 from matting.names import from_mindspore
-from matting.weights import encoder_weights, house_weights
+from matting.weights import house_weights, mobilenet_weights, vgg_weights
 from ms_impl import ISA_VARIABLE, onednn_capped
-from ms_impl.src.model import IndexNet
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +52,14 @@ def set_weights(cell, weights):
         parameter.set_data(ms.Tensor(weights[from_mindspore(parameter.name)]))
 
 
-def load_encoder(network, path, repeats):
-    """ImageNet MobileNetV2 from a .ckpt or .pth into the network's encoder, strictly by name."""
-    set_weights(network.encoder, encoder_weights(path, weight_shapes(network.encoder), repeats))
+def load_mobilenet(network, config):
+    """ImageNet MobileNetV2 of config.ckpt_url into IndexNet's encoder, strictly by name."""
+    set_weights(network.encoder, mobilenet_weights(config, weight_shapes(network.encoder)))
+
+
+def load_vgg(network, config):
+    """ImageNet VGG16 of config.ckpt_url into Deep Image Matting's encoder, strictly by name."""
+    set_weights(network.encoder, vgg_weights(config, weight_shapes(network.encoder)))
 
 
 def load_checkpoint(network, path):
@@ -68,16 +72,6 @@ def save_checkpoint(network, path):
     parameters = [{"name": parameter.name, "data": parameter} for parameter in network.get_parameters()]
     with atomic_path(path) as temporary:
         ms.save_checkpoint(parameters, str(temporary))
-
-
-def load_predictor(config):
-    """The network of config.ckpt_url, a checkpoint or a .mindir, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
-    path = Path(config.ckpt_url)
-    if path.suffix == ".mindir":
-        return _of_fixed_size(predictor(load_mindir(path)), path)
-    network = IndexNet(config.network)
-    load_checkpoint(network, path)
-    return predictor(network)
 
 
 def load_mindir(path):
@@ -110,9 +104,9 @@ def predictor(network):
     return predict
 
 
-def _of_fixed_size(predict, path):
-    """The same predictor, which raises UserError for sizes that the .mindir of `path` was not exported for."""
-    size = fixed_size(path)
+def load_mindir_predictor(path):
+    """An exported graph as a function; it raises UserError for sizes that it was not exported for."""
+    predict, size = predictor(load_mindir(path)), fixed_size(path)
 
     def checked(batch):
         if size and batch.shape[2:] != size:

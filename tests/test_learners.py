@@ -11,11 +11,13 @@ import pytest
 import torch
 
 import ms_impl.learner
+import ms_impl.models
 import ms_impl.src.model
 import ms_impl.train
 import ms_impl.utils
 import torch_ref.learner
 import torch_ref.model
+import torch_ref.models
 import torch_ref.train
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, read_yaml
@@ -78,7 +80,7 @@ def make_learner(framework, **stage_changes):
     model = ms_impl.src.model if framework.package is ms_impl else torch_ref.model
     seed_both(3)
     network = model.IndexNet(config.network)
-    stage, = framework.package.train.training_plan(config)
+    stage, = framework.package.models.training_plan(config)
     return framework.package.learner.Learner(network, replace(stage, **stage_changes), config)
 
 

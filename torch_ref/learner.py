@@ -6,20 +6,36 @@ from matting.training import dropout_mask
 from torch_ref.utils import load_checkpoint, save_checkpoint
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
-MOMENTS = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}  # name in a saved state: PyTorch's
 
 
-class Adam(torch.optim.Adam):
-    """Adam (Kingma and Ba 2015, algorithm 1) for groups of (parameters, share of the learning rate)."""
+class Shared:
+    """An optimiser for groups of (parameters, share of the learning rate)."""
 
-    def __init__(self, groups):
-        super().__init__([{"params": parameters, "share": share} for parameters, share in groups],
-                         betas=(0.9, 0.999), eps=1e-8)
+    def __init__(self, groups, **settings):
+        super().__init__([{"params": parameters, "share": share} for parameters, share in groups], **settings)
 
     def set_rate(self, rate):
         """The learning rate of the next step."""
         for group in self.param_groups:
             group["lr"] = group["share"] * rate
+
+
+class Momentum(Shared, torch.optim.SGD):
+    """Gradient descent with momentum and weight decay; the values are Deep Image Matting's."""
+
+    moments = {"velocity": "momentum_buffer"}  # name in a saved state: PyTorch's
+
+    def __init__(self, groups):
+        super().__init__(groups, momentum=0.9, weight_decay=1e-5)
+
+
+class Adam(Shared, torch.optim.Adam):
+    """Adam (Kingma and Ba 2015, algorithm 1)."""
+
+    moments = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}  # name in a saved state: PyTorch's
+
+    def __init__(self, groups):
+        super().__init__(groups, betas=(0.9, 0.999), eps=1e-8)
 
 
 class Learner:
@@ -31,6 +47,9 @@ class Learner:
         self.network = network
         self.trains = stage.trains
         self.loss = stage.loss
+        for name, part in network.named_children():
+            if name not in stage.trains:
+                part.requires_grad_(False)
         self.optimiser = stage.optimiser([
             ([weight for weight in getattr(network, part).parameters() if weight.requires_grad], share)
             for part, share in stage.trains.items()])
@@ -65,13 +84,14 @@ class Learner:
 
     def state(self):
         moments = {f"{moment}.{name}": self.optimiser.state[weight][torchs].cpu().numpy().copy()
-                   for moment, torchs in MOMENTS.items() for name, weight in self._learning()}
+                   for moment, torchs in self.optimiser.moments.items() for name, weight in self._learning()}
         return {"steps": np.array(self.steps), **moments}
 
     def restore(self, state):
         self.steps = int(state["steps"])
         for name, weight in self._learning():
-            moments = {torchs: self._tensor(state[f"{moment}.{name}"]) for moment, torchs in MOMENTS.items()}
+            moments = {torchs: self._tensor(state[f"{moment}.{name}"])
+                       for moment, torchs in self.optimiser.moments.items()}
             self.optimiser.state[weight] = {"step": torch.tensor(float(self.steps)), **moments}
 
     def _learning(self):

@@ -5,8 +5,7 @@ import torch
 
 from matting.errors import UserError
 from matting.files import atomic_path
-from matting.weights import encoder_weights, house_weights
-from torch_ref.model import IndexNet
+from matting.weights import house_weights, mobilenet_weights, vgg_weights
 
 
 def find_device(config):
@@ -36,11 +35,14 @@ def set_weights(module, weights):
             value.copy_(torch.from_numpy(weights[name]))
 
 
-def load_encoder(network, path, repeats):
-    """ImageNet MobileNetV2 from a .ckpt or .pth into the network's encoder, strictly by name."""
-    shapes = {f"encoder.{name}": shape for name, shape in weight_shapes(network.encoder).items()}
-    weights = encoder_weights(path, shapes, repeats)
-    set_weights(network.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()})
+def load_mobilenet(network, config):
+    """ImageNet MobileNetV2 of config.ckpt_url into IndexNet's encoder, strictly by name."""
+    _set_encoder(network, mobilenet_weights(config, _encoder_shapes(network)))
+
+
+def load_vgg(network, config):
+    """ImageNet VGG16 of config.ckpt_url into Deep Image Matting's encoder, strictly by name."""
+    _set_encoder(network, vgg_weights(config, _encoder_shapes(network)))
 
 
 def load_checkpoint(network, path):
@@ -56,14 +58,6 @@ def save_checkpoint(network, path):
         temporary.write_bytes(content.getbuffer())
 
 
-def load_predictor(config):
-    """The network of config.ckpt_url on the configured device as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
-    device = find_device(config)
-    network = IndexNet(config.network)
-    load_checkpoint(network, config.ckpt_url)
-    return predictor(network.to(device))
-
-
 def predictor(network):
     """A network as a function from arrays to arrays, in evaluation mode."""
     network.eval()
@@ -74,6 +68,14 @@ def predictor(network):
             return network(torch.from_numpy(batch).to(device)).cpu().numpy()
 
     return predict
+
+
+def _encoder_shapes(network):
+    return {f"encoder.{name}": shape for name, shape in weight_shapes(network.encoder).items()}
+
+
+def _set_encoder(network, weights):
+    set_weights(network.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()})
 
 
 def _floats(module):
