@@ -3,7 +3,7 @@ import numpy as np
 import torch
 
 from matting.training import dropout_mask
-from torch_ref.utils import load_checkpoint, save_checkpoint
+from torch_ref.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
 MOMENTS = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}  # name in a saved state: PyTorch's
@@ -22,6 +22,17 @@ class Adam(torch.optim.Adam):
             group["lr"] = group["share"] * rate
 
 
+class ClipNorm:
+    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, gradients):
+        norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))
+        return [self.limit / norm.clamp(min=self.limit) * gradient for gradient in gradients]
+
+
 class Learner:
     """A network in training (see matting.training.Learner)."""
 
@@ -35,6 +46,7 @@ class Learner:
             ([weight for weight in getattr(network, part).parameters() if weight.requires_grad], share)
             for part, share in stage.trains.items()])
         self.device = next(network.parameters()).device
+        self.clip = ClipNorm(config.clip_norm) if config.clip_norm else None
         self.seed = config.seed
         self.steps = 0
 
@@ -49,6 +61,10 @@ class Learner:
         prediction = self.network(self._tensor(batch["image"]), self._tensor(dropout))
         loss = self.loss(prediction, *(self._tensor(batch[name]) for name in LOSS_COLUMNS))
         loss.backward()
+        if self.clip:
+            weights = [weight for _, weight in self._learning()]
+            for weight, gradient in zip(weights, self.clip([weight.grad for weight in weights]), strict=True):
+                weight.grad = gradient
         self.optimiser.step()
         return loss.item()
 
@@ -56,6 +72,12 @@ class Learner:
     def predict(self, image):
         self._set_train(False)
         return self.network(self._tensor(image)).cpu().numpy()
+
+    def weights(self):
+        return get_weights(self.network)
+
+    def set_weights(self, weights):
+        set_weights(self.network, weights)
 
     def save(self, path):
         save_checkpoint(self.network, path)
