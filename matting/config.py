@@ -36,7 +36,7 @@ POSITIVE = (
     "index_expansion", "rate", "current_stride", "keep_checkpoint_max", "num_workers", "log_every", "learning_rate",
     "backbone_lr_mult", "lr_decay",
 )
-NOT_NEGATIVE = ("seed", "max_steps", "val_every", "device_id", "device_start")
+NOT_NEGATIVE = ("seed", "max_steps", "val_every", "device_id", "device_start", "clip_norm", "ema_decay")
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Config(IndexNetConfig, DimConfig):
     lr_decay: float
     milestones: tuple
     alpha_loss_weight: float
+    clip_norm: float
+    ema_decay: float
     val_every: int
     log_every: int
     keep_checkpoint_max: int
@@ -155,6 +157,8 @@ class Config(IndexNetConfig, DimConfig):
                             "and all of them greater than 0")
         if not 0 <= self.alpha_loss_weight <= 1:
             raise UserError(f"alpha_loss_weight {self.alpha_loss_weight} must lie in [0, 1]")
+        if self.ema_decay >= 1:
+            raise UserError(f"ema_decay {self.ema_decay} must be less than 1")
         lengths = {"img_size": 2, "img_mean": 4, "img_std": 4, "inverted_residual_setting": 7}
         for key, length in lengths.items():
             if len(getattr(self, key)) != length:

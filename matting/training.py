@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from matting.averaging import MovingAverage
 from matting.checkpoints import Checkpoints
 from matting.composition import composite
 from matting.config import save_config
@@ -47,6 +48,12 @@ class Learner(Protocol):
 
     def predict(self, image):
         """(1, 4, H, W) normalised RGB and trimap -> (1, 1, H, W) alpha, in evaluation mode."""
+
+    def weights(self):
+        """{name: array}: the network's weights and running statistics, copied."""
+
+    def set_weights(self, weights):
+        """Take back what `weights` gave."""
 
     def save(self, path):
         """Write the network's weights."""
@@ -134,8 +141,8 @@ class Trainer:
         """
         start = self._start()
         total = len(self.rates)
-        log.info("training %s: %d epochs of %d steps, from step %d to %d, into %s", self.stage.name, self.config.epochs,
-                 self.steps_per_epoch, start, total, self.folder)
+        log.info("training %s: %d epochs of %d steps of %d samples, from step %d to %d, into %s", self.stage.name,
+                 self.config.epochs, self.steps_per_epoch, self.batch_size, start, total, self.folder)
         if self.leads:
             self.progress = Progress(self.folder, start, total, self.steps_per_epoch, self.batch_size,
                                      self.config.log_every)
@@ -171,7 +178,7 @@ class Trainer:
     def _settings(self):
         """What a run must share with the one it continues."""
         return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.batch_size, "seed": self.config.seed,
-                "encoder_bn": self.config.encoder_bn}
+                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay}
 
     def _take_steps(self, start):
         with closing(iter(self.batches(start))) as batches:
@@ -242,6 +249,8 @@ def train(stage, learner, loader, config, peers=ALONE):
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
     recipes = validation_recipes(config) if config.val_every else []
+    if config.ema_decay:
+        learner = MovingAverage(learner, config.ema_decay)
     Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, recipes=recipes, config=config), config,
             peers).run()
 

@@ -7,7 +7,7 @@ from mindspore import nn, ops
 
 from matting.names import from_mindspore
 from matting.training import ALONE, dropout_mask
-from ms_impl.utils import load_checkpoint, save_checkpoint
+from ms_impl.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
 
@@ -92,23 +92,50 @@ class Objective(nn.Cell):
         return self.loss(self.network(image, dropout), alpha, foreground, background, composite, unknown)
 
 
-class TrainStep(nn.Cell):
-    """Loss, gradients (averaged over devices) and update, compiled as one graph."""
+class ClipNorm(nn.Cell):
+    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
 
-    def __init__(self, objective, optimiser, distributed):
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+        self.map = ops.HyperMap()
+
+    def construct(self, gradients):
+        norm = ops.sqrt(ops.addn(self.map(self.square_sum, gradients)))
+        return self.map(ops.partial(self.scale, self.limit / ops.maximum(norm, self.limit)), gradients)
+
+    def square_sum(self, gradient):
+        return ops.square(gradient).sum()
+
+    def scale(self, factor, gradient):
+        return factor * gradient
+
+
+class TrainStep(nn.Cell):
+    """Loss and gradients, both averaged over `devices`, and update, compiled as one graph.
+
+    clip: what becomes of the averaged gradients before the update.
+    """
+
+    def __init__(self, objective, optimiser, clip, devices):
         super().__init__(auto_prefix=False)
+        self.devices = devices
         self.loss_and_gradients = ops.value_and_grad(objective, None, optimiser.weights)
-        self.average = nn.DistributedGradReducer(optimiser.weights) if distributed else ops.identity
+        self.average = nn.DistributedGradReducer(optimiser.weights) if devices > 1 else ops.identity
+        self.total = ops.AllReduce() if devices > 1 else ops.identity
+        self.clip = clip
         self.optimiser = optimiser
         self.numbers = len(optimiser.corrected(0, 1))
 
     def construct(self, *numbers_and_batch):
         loss, gradients = self.loss_and_gradients(*numbers_and_batch[self.numbers:])
-        return ops.depend(loss, self.optimiser(self.average(gradients), *numbers_and_batch[:self.numbers]))
+        loss = self.total(loss) / self.devices
+        gradients = self.clip(self.average(gradients))
+        return ops.depend(loss, self.optimiser(gradients, *numbers_and_batch[:self.numbers]))
 
 
 class Learner:
-    """A network in training (see matting.training.Learner); its gradients are averaged over all peers."""
+    """A network in training (see matting.training.Learner); its loss and gradients are averaged over all peers."""
 
     suffix = ".ckpt"
 
@@ -119,7 +146,8 @@ class Learner:
         self.peers = peers
         self.optimiser = stage.optimiser([(getattr(network, part).trainable_params(), share)
                                           for part, share in stage.trains.items()])
-        self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, peers.count > 1)
+        clip = ClipNorm(config.clip_norm) if config.clip_norm else ops.identity
+        self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, clip, peers.count)
         self.train_step.set_train()
         self.steps = 0
 
@@ -136,6 +164,12 @@ class Learner:
     def predict(self, image):
         self._set_train(False)
         return self.network(ms.Tensor(image)).asnumpy()
+
+    def weights(self):
+        return get_weights(self.network)
+
+    def set_weights(self, weights):
+        set_weights(self.network, weights)
 
     def save(self, path):
         save_checkpoint(self.network, path)

@@ -110,6 +110,8 @@ def test_flags_beat_the_file_and_the_file_beats_the_defaults(tmp_path):
     (["--input_size", "300"], "input_size 300 is not a multiple of 32; 320 is the next one"),
     (["--milestones", "[5"], r"--milestones [5: expected a list such as 20 26 or [20, 26]"),
     (["--img_mean", "1"], "img_mean needs 4 entries, not 1"),
+    (["--clip_norm", "-1"], "clip_norm -1.0 must be 0 or more"),
+    (["--ema_decay", "1"], "ema_decay 1.0 must be less than 1"),
     (["--config_path", "absent.yaml"], "absent.yaml: no such configuration file"),
 ])
 def test_mistakes_are_named(argv, message):

@@ -20,17 +20,11 @@ import torch_ref.model
 import torch_ref.models
 import torch_ref.train
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, read_yaml
+from matting.averaging import MovingAverage
 from matting.weights import read_weights
+from tests.small_network import NETWORK, network_flags
 from tests.tiny_data import prepare_data_set, tiny_config, write_data_set
 
-NETWORK = {  # every part of the default network, in the form that compiles fastest
-    "index_kind": "holistic", "use_context": False, "decoder_kernel_size": 3, "encoder_bn": "frozen",
-    "device_target": "CPU",
-    "inverted_residual_setting": [[min(expansion, 2), into, out, 1, stride, dilation] for
-                                  expansion, into, out, _, stride, dilation in
-                                  read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]],
-}
 SIDE = 64
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -44,12 +38,16 @@ FRAMEWORKS = {
     "mindspore": SimpleNamespace(
         package=ms_impl, prepare=ms_impl.utils.set_device,
         parameter=lambda name, values: ms.Parameter(ms.Tensor(values), name=name),
+        clip=lambda limit, gradients: [gradient.asnumpy() for gradient in ms_impl.learner.ClipNorm(limit)(
+            tuple(map(ms.Tensor, gradients)))],
         apply_gradient=lambda optimiser, gradient, rate, step: optimiser(
             (ms.Tensor(gradient),), *(ms.Tensor(value, ms.float32) for value in optimiser.corrected(rate, step))),
         values=lambda parameter: parameter.asnumpy()),
     "pytorch": SimpleNamespace(
         package=torch_ref, prepare=lambda config: None,
         parameter=lambda name, values: torch.nn.Parameter(torch.tensor(values)),
+        clip=lambda limit, gradients: [gradient.numpy() for gradient in torch_ref.learner.ClipNorm(limit)(
+            list(map(torch.tensor, gradients)))],
         apply_gradient=lambda optimiser, gradient, rate, step: apply_in_pytorch(optimiser, gradient, rate),
         values=lambda parameter: parameter.detach().numpy()),
 }
@@ -121,6 +119,13 @@ def test_adam_is_the_papers_also_where_gradients_are_as_small_as_epsilon(framewo
     assert abs(expected - misplaced).max() > 1e-3
 
 
+@pytest.mark.parametrize(("limit", "factor"), [(1, 0.2), (2.5, 0.5), (5, 1), (100, 1)])
+def test_gradients_are_scaled_together_to_the_limit(framework, limit, factor):
+    gradients = np.array([3, 0], np.float32), np.array([[0, -4]], np.float32)  # their norm is 5
+    for found, gradient in zip(framework.clip(limit, gradients), gradients, strict=True):
+        np.testing.assert_allclose(found, factor * gradient, rtol=1e-6)
+
+
 def changes(framework, learner):
     """{name: largest change} that one step makes to the weights and running statistics."""
     before = weights(framework, learner)
@@ -170,6 +175,28 @@ def test_prediction_changes_nothing_and_drops_nothing(framework, learner):
         np.testing.assert_array_equal(before[name], value, err_msg=name)
 
 
+def test_an_average_is_predicted_with_and_changes_no_training(framework, learner):
+    start, state, image = learner.weights(), learner.state(), batch(0)["image"][:1]
+    plain, after = [], []
+    for step in (1, 2):
+        plain.append(learner.step(batch(step), 0.01))
+        after.append(learner.weights())
+    learner.set_weights(start)
+    learner.restore(state)
+    averaged, found = MovingAverage(learner, 0.5), []
+    for step in (1, 2):
+        found.append(averaged.step(batch(step), 0.01))
+        prediction = averaged.predict(image)
+    assert found == plain
+    for name, value in after[1].items():
+        np.testing.assert_array_equal(learner.weights()[name], value, err_msg=name)
+    learner.set_weights({name: 0.25 * start[name] + 0.25 * after[0][name] + 0.5 * last for name, last in
+                         after[1].items()})
+    np.testing.assert_allclose(prediction, learner.predict(image), atol=1e-4 * abs(prediction).max())
+    learner.set_weights(after[1])
+    assert abs(prediction - learner.predict(image)).max() > 1e-2 * abs(prediction).max()
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
@@ -179,16 +206,18 @@ def data(tmp_path_factory):
 
 
 def flags(data, logs, *more):
-    network = [token for key, value in NETWORK.items() for token in (f"--{key}", json.dumps(value).strip('"'))]
     return ["--data_dir", str(data / "AIM-500"), "--bg_dir", str(data / "train2014"), "--logs_dir", str(logs),
             "--batch_size", "2", "--input_size", str(SIDE), "--num_workers", "1",
-            "--val_every", "0", "--epochs", "1", *network, *more]
+            "--val_every", "0", "--epochs", "1", *network_flags(NETWORK), *more]
 
 
 def test_the_program_trains_and_resumes(framework, data, tmp_path, caplog):
     program, suffix = framework.package.train, framework.package.learner.Learner.suffix
-    quick = ("--resampling", "max", "--apply_aspp", "False")
+    quick = ("--resampling", "max", "--apply_aspp", "False", "--clip_norm", "0.001", "--ema_decay", "0.5")
     program.main(flags(data, tmp_path, "--max_steps", "1", *quick))
+    first = read_moments(tmp_path / "indexnet-1_1.resume.npz", "first_moment")
+    norm = math.sqrt(sum((moment**2).sum() for moment in first.values()))
+    assert norm == pytest.approx((1 - BETA1) * 0.001, rel=1e-3)
     assert "no --ckpt_url" in caplog.text
     assert "encoder_bn: trained" in (tmp_path / "config.yaml").read_text()
     program.main(flags(data, tmp_path, "--max_steps", "2", "--resume", "True", *quick))
@@ -209,9 +238,9 @@ def test_the_program_continues_bit_for_bit(data, tmp_path):
             np.testing.assert_array_equal(found[key], value, err_msg=key)
 
 
-def read_moments(path):
+def read_moments(path, kind="moment"):
     with np.load(path) as archive:
-        return {name: archive[name] for name in archive if "moment" in name}
+        return {name: archive[name] for name in archive if kind in name}
 
 
 def test_a_device_that_is_not_there_is_named(framework, data, tmp_path, capsys):

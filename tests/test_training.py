@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from matting.averaging import MovingAverage
 from matting.config import RESOLVED_NAME, config_parser, load_config
 from matting.errors import UserError
 from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
@@ -198,7 +199,7 @@ def test_best_checkpoint_is_the_one_of_the_lowest_sad_also_after_a_resume(tmp_pa
         return {"sad": scores[losses(tmp_path)[-1][0]]}
 
     train(tmp_path, "--max_steps", "10", learner=learner, validate=scripted)
-    best = learner.weights.tobytes()
+    best = learner.coefficients.tobytes()
     train(tmp_path, "--resume", "True", "--keep_checkpoint_max", "1", validate=scripted)
     assert (tmp_path / "best.bin").read_bytes() == best
     assert checkpoint_names(tmp_path) == ["tiny-4_5.bin"]
@@ -226,7 +227,7 @@ def test_more_epochs_continue_a_finished_run(tmp_path):
     whole = train(tmp_path / "whole", "--epochs", "6")
     train(tmp_path / "parts")
     parts = train(tmp_path / "parts", "--epochs", "6", "--resume", "True")
-    np.testing.assert_array_equal(parts.weights, whole.weights)
+    np.testing.assert_array_equal(parts.coefficients, whole.coefficients)
 
 
 def test_resume_without_checkpoints_starts_from_the_beginning(tmp_path, uninterrupted):
@@ -314,7 +315,7 @@ def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
 def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(tmp_path, uninterrupted):
     class FullDisk(LinearLearner):
         def save(self, path):
-            path.write_bytes(self.weights.tobytes()[:7])
+            path.write_bytes(self.coefficients.tobytes()[:7])
             if checkpoint_names(tmp_path):
                 path.with_name(f".{path.stem}.tmp").touch()  # as MindSpore leaves one
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -435,6 +436,37 @@ def test_pictures_recompose_with_the_predicted_alpha(tmp_path):
     np.testing.assert_allclose(pictures["composite_with_predicted_alpha"], expected, rtol=1e-6)
     np.testing.assert_array_equal(pictures["trimap"], batch["image"][0, 3])
     np.testing.assert_array_equal(pictures["true_alpha"], batch["alpha"][0, 0])
+
+
+def test_the_average_forgets_by_its_decay_and_trains_as_without_it(tmp_path):
+    plain, averaged = LinearLearner(), MovingAverage(LinearLearner(), 0.75)
+    expected = plain.coefficients
+    for step, batch in zip(range(3), batches(0), strict=False):
+        assert averaged.step(batch, 0.1) == plain.step(batch, 0.1)
+        expected = 0.75 * expected + 0.25 * plain.coefficients
+        np.testing.assert_allclose(averaged.average["coefficients"], expected, rtol=1e-12)
+        averaged.save(tmp_path / str(step))
+        np.testing.assert_array_equal(averaged.learner.coefficients, plain.coefficients)
+    ones = np.ones((1, 4, 1, 1))
+    assert averaged.predict(ones).item() == pytest.approx(expected.sum()) != pytest.approx(plain.predict(ones).item())
+    np.testing.assert_allclose(np.frombuffer((tmp_path / "2").read_bytes()), expected)
+
+
+def test_an_averaged_training_continues_bit_for_bit(tmp_path):
+    flags = "--ema_decay", "0.9"
+    train(tmp_path / "whole", *flags, learner=MovingAverage(LinearLearner(), 0.9))
+    train(tmp_path / "parts", *flags, "--max_steps", "10", learner=MovingAverage(LinearLearner(), 0.9))
+    train(tmp_path / "parts", *flags, "--resume", "True", learner=MovingAverage(LinearLearner(), 0.9))
+    assert_equal_runs(tmp_path / "parts", tmp_path / "whole")
+    with np.load(tmp_path / "whole" / "tiny-4_5.resume.npz") as state:
+        saved = np.frombuffer((tmp_path / "whole" / "tiny-4_5.bin").read_bytes())
+        assert abs(saved - state["weights.coefficients"]).max() > 1e-4
+
+
+def test_resume_refuses_to_begin_averaging_in_mid_run(tmp_path):
+    train(tmp_path)
+    with pytest.raises(UserError, match="was trained with ema_decay 0.0, not 0.9"):
+        train(tmp_path, "--resume", "True", "--ema_decay", "0.9")
 
 
 def test_dropout_is_a_function_of_seed_and_step():

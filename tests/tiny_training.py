@@ -28,29 +28,35 @@ def batches(step, pause=0):
 
 
 class LinearLearner:
-    """alpha = weights . channels, mean squared error, momentum 0.9."""
+    """alpha = coefficients . channels, mean squared error, momentum 0.9."""
 
     suffix = ".bin"
 
     def __init__(self):
-        self.weights = np.zeros(4)
+        self.coefficients = np.zeros(4)
         self.momentum = np.zeros(4)
 
     def step(self, batch, learning_rate):
         error = self.predict(batch["image"]) - batch["alpha"]
         gradient = 2 * (error * batch["image"]).mean((0, 2, 3))
         self.momentum = 0.9 * self.momentum + gradient
-        self.weights = self.weights - learning_rate * self.momentum
+        self.coefficients = self.coefficients - learning_rate * self.momentum
         return float((error**2).mean())
 
     def predict(self, image):
-        return np.einsum("c,bchw->bhw", self.weights, image)[:, None]
+        return np.einsum("c,bchw->bhw", self.coefficients, image)[:, None]
+
+    def weights(self):
+        return {"coefficients": self.coefficients.copy()}
+
+    def set_weights(self, weights):
+        self.coefficients = weights["coefficients"]
 
     def save(self, path):
-        path.write_bytes(self.weights.tobytes())
+        path.write_bytes(self.coefficients.tobytes())
 
     def load(self, path):
-        self.weights = np.frombuffer(path.read_bytes())
+        self.coefficients = np.frombuffer(path.read_bytes())
 
     def state(self):
         return {"momentum": self.momentum}

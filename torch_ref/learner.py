@@ -3,7 +3,7 @@ import numpy as np
 import torch
 
 from matting.training import dropout_mask
-from torch_ref.utils import load_checkpoint, save_checkpoint
+from torch_ref.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
 
@@ -38,6 +38,17 @@ class Adam(Shared, torch.optim.Adam):
         super().__init__(groups, betas=(0.9, 0.999), eps=1e-8)
 
 
+class ClipNorm:
+    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, gradients):
+        norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))
+        return [self.limit / norm.clamp(min=self.limit) * gradient for gradient in gradients]
+
+
 class Learner:
     """A network in training (see matting.training.Learner)."""
 
@@ -54,6 +65,7 @@ class Learner:
             ([weight for weight in getattr(network, part).parameters() if weight.requires_grad], share)
             for part, share in stage.trains.items()])
         self.device = next(network.parameters()).device
+        self.clip = ClipNorm(config.clip_norm) if config.clip_norm else None
         self.seed = config.seed
         self.steps = 0
 
@@ -68,6 +80,10 @@ class Learner:
         prediction = self.network(self._tensor(batch["image"]), self._tensor(dropout))
         loss = self.loss(prediction, *(self._tensor(batch[name]) for name in LOSS_COLUMNS))
         loss.backward()
+        if self.clip:
+            weights = [weight for _, weight in self._learning()]
+            for weight, gradient in zip(weights, self.clip([weight.grad for weight in weights]), strict=True):
+                weight.grad = gradient
         self.optimiser.step()
         return loss.item()
 
@@ -75,6 +91,12 @@ class Learner:
     def predict(self, image):
         self._set_train(False)
         return self.network(self._tensor(image)).cpu().numpy()
+
+    def weights(self):
+        return get_weights(self.network)
+
+    def set_weights(self, weights):
+        set_weights(self.network, weights)
 
     def save(self, path):
         save_checkpoint(self.network, path)
