@@ -1,4 +1,4 @@
-"""The blocks between the index blocks: inverted residuals, spatial pyramid, decoder stage."""
+"""The blocks between the index blocks: inverted residuals, spatial pyramid, decoder and its stage."""
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""The blocks between the index blocks: inverted residuals, spatial pyramid, decoder stage."""
+"""The blocks between the index blocks: inverted residuals, spatial pyramid, decoder and its stage."""
 from mindspore import nn, ops
 
 from ms_impl.src.layers import CONV_OPERATORS, ConvBN, ConvBNReLU, SeparableConvBNReLU
