@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo test lint parity bench clean
+.PHONY: demo test lint parity parity-full bench clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
@@ -17,6 +17,9 @@ lint: $(READY)
 
 parity: $(READY)
 	$(BIN)/python -m pytest parity
+
+parity-full: $(READY)
+	$(BIN)/python -m pytest parity -m "full or not full"
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

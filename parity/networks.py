@@ -94,23 +94,40 @@ class Pair:
         return taps(self.mindspore, self.mindspore.cells_and_names(), ms.Tensor(batch))
 
 
-def network_pair(network_config, seed=0, networks=(MindSporeIndexNet, TorchIndexNet)):
-    """A network of both frameworks -> Pair with calibrated weights."""
+def network_pair(network_config, seed=0, networks=(MindSporeIndexNet, TorchIndexNet), change=None):
+    """A network of both frameworks -> Pair with calibrated weights; change: what is done to them before that."""
     pair = Pair(*(network(network_config) for network in networks), seed)
+    if change:
+        pair.load(change(pair.weights))
     calibrate(pair.torch, seed)
     pair.load(torch_ref.utils.get_weights(pair.torch))
     return pair
 
 
-def torch_gradients(module, function, inputs):
-    """Of the scalar function(*inputs): {"value": it, "input[0]": ..., name of each trained weight of `module`: ...}.
+def open_gates(weights, seed=0):
+    """The same weights but that every ReLU6 gets values about 3, where rounding tips none of them.
 
-    Integer inputs have no gradient.
+    With batch norm by the batch's own statistics, a few deep values each decide much of a gradient.
     """
-    tensors = [torch.from_numpy(array).requires_grad_(array.dtype.kind == "f") for array in inputs]
-    value = function(*tensors)
-    weights = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
-    wanted = {f"input[{position}]": tensor for position, tensor in enumerate(tensors) if tensor.requires_grad} | weights
+    rng = np.random.default_rng(seed)
+    opened = dict(weights)
+    for name, values in weights.items():
+        if name.endswith("bn.weight"):
+            opened[name] = rng.uniform(0.3, 0.5, values.shape).astype(np.float32)
+        linear = name.startswith("encoder.") and ".project." in name
+        if name.endswith("bn.bias") and not linear:
+            opened[name] = rng.normal(3, 0.1, values.shape).astype(np.float32)
+    return opened
+
+
+def torch_gradients(module, function, inputs):
+    """Of the scalar function(*inputs) -> {"value": it, "input": its gradient by the first input, and by each trained
+    weight of `module` under the weight's name}.
+    """
+    first, *rest = map(torch.from_numpy, inputs)
+    value = function(first.requires_grad_(), *rest)
+    wanted = {"input": first} | {
+        name: weight for name, weight in module.named_parameters() if weight.requires_grad}
     gradients = torch.autograd.grad(value, list(wanted.values()))
     return {"value": value.detach().numpy()} | {
         name: gradient.numpy() for name, gradient in zip(wanted, gradients, strict=True)}
@@ -118,14 +135,11 @@ def torch_gradients(module, function, inputs):
 
 def mindspore_gradients(cell, function, inputs):
     """The same of MindSpore, in the mode that is set."""
-    positions = tuple(position for position, array in enumerate(inputs) if array.dtype.kind == "f")
     weights = ms.ParameterTuple(cell.trainable_params())
-    value, (of_inputs, of_weights) = ops.value_and_grad(function, positions, weights)(*map(ms.Tensor, inputs))
-    if len(positions) == 1:
-        of_inputs = (of_inputs,)
-    names = [f"input[{position}]" for position in positions] + [from_mindspore(weight.name) for weight in weights]
+    names = ["input", *(from_mindspore(weight.name) for weight in weights)]
+    value, (of_input, of_weights) = ops.value_and_grad(function, 0, weights)(*map(ms.Tensor, inputs))
     return {"value": value.asnumpy()} | {
-        name: gradient.asnumpy() for name, gradient in zip(names, (*of_inputs, *of_weights), strict=True)}
+        name: gradient.asnumpy() for name, gradient in zip(names, (of_input, *of_weights), strict=True)}
 
 
 def matting_gradients(pair, columns):

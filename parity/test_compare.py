@@ -1,8 +1,13 @@
-"""The comparator itself: it must fail where it should."""
+"""The comparator itself: it must fail where it should; and the walk-through in parity/README.md runs as printed."""
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from parity.compare import assert_equal, cosine, differences, random_weights, relative_difference
+
+README = Path(__file__).parent / "README.md"
 
 
 def test_difference_is_relative_to_the_largest_reference_value():
@@ -56,3 +61,12 @@ def test_random_weights_are_neither_ones_nor_zeros():
     weights = random_weights(shapes)
     assert all(np.unique(value).size == value.size and (value != 0).all() for value in weights.values())
     assert weights["bn.running_var"].min() >= 0.5
+
+
+def test_the_walk_through_runs_and_prints_every_tap(pynative, capsys):
+    block, = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    exec(compile(block, str(README), "exec"), {})
+    printed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert printed[0] == "expand.conv" and printed[-1] == "output"
+    with pytest.raises(AssertionError, match=r"^project\.bn: max\|d\|/max\|ref\| .* > 1e-05"):
+        exec(compile(block.replace("6).eval()", "6).eval(); module.project.bn.eps = 1e-3"), str(README), "exec"), {})

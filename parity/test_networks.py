@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from matting.training import dropout_mask
 from parity.compare import assert_equal
+from parity.networks import SHORT
 from torch_ref.index_blocks import IndexedUpsample, interleave
 from torch_ref.modules import InvertedResidual
 
@@ -134,3 +135,10 @@ def test_planted_bug_is_found(pair, batch, mindspore_taps, monkeypatch, plant):
     plant(networks.torch, monkeypatch)
     with pytest.raises(AssertionError, match=rf"^{PLANTED[plant]}"):
         assert_equal(mindspore_taps, networks.torch_taps(batch), 1e-4, TAPS)
+
+
+def test_running_line_by_line_keeps_the_parameters_names(pair, batch, pynative):
+    network = pair(**SHORT).mindspore
+    names = [parameter.name for parameter in network.get_parameters()]
+    network(ms.Tensor(batch))
+    assert [parameter.name for parameter in network.get_parameters()] == names

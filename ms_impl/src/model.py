@@ -78,7 +78,8 @@ class IndexNet(nn.Cell):
 
     def construct(self, x, dropout=None):
         skips, guides = (), ()
-        for stage, pool in zip(self.encoder.stages[:-1], self.pools):  # noqa: B905, graph mode has no strict
+        # not stages[:-1], which in PyNative would rename the parameters; the last stage has no pool
+        for stage, pool in zip(self.encoder.stages, self.pools):  # noqa: B905, graph mode has no strict
             x, skip, guide = pool(stage(x))
             skips += (skip,)
             guides += (guide,)

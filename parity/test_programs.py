@@ -1,0 +1,128 @@
+"""The same checkpoint in both programs: evaluated on the same folder, PNG files and metrics; exported, and run."""
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import matting.evaluation
+import ms_impl.eval
+import ms_impl.export
+import ms_impl.utils
+import torch_ref.eval
+import torch_ref.utils
+from matting.config import RESOLVED_NAME, make_config, read_yaml, save_config
+from matting.files import read_alpha
+from matting.metrics import METRICS
+from matting.sample import SEPARATOR
+from ms_impl.export import relative_difference
+from parity.networks import SHORT, network_pair
+from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
+from torch_ref.model import IndexNet as TorchIndexNet
+
+LEVELS = 1  # by which a pixel of two mattes may differ: float noise at a rounding border
+DIFFERING = 0.002  # share of pixels that may; noise of 3e-6 of the range lies on a border between levels as rarely
+DIGITS = 5e-5  # relative difference of metrics
+EXPORTED = 1e-5  # difference of the outputs over their maximum
+
+
+@pytest.fixture(scope="module")
+def place(config, tmp_path_factory):
+    """A folder with a prepared validation set and a checkpoint, whose mattes hold more than 0 and 1."""
+    place = tmp_path_factory.mktemp("programs")
+    rows = [write_row(place, "lying", LANDSCAPE), write_row(place, "standing", PORTRAIT)]
+    (place / "validation" / "data.txt").write_text("\n".join(SEPARATOR.join(row) for row in rows))
+    config = dataclasses.replace(config, img_size=(60, 96), device_target="CPU", **SHORT)
+    save_config(config, place)
+    pair = network_pair(config.network)
+    last = pair.weights["prediction.1.weight"]
+    pair.load(pair.weights | {"prediction.1.weight": abs(last) / abs(last).sum() / 3})  # of ReLU6: outputs up to 2
+    torch_ref.utils.save_checkpoint(pair.torch, place / "best.pth")
+    return place
+
+
+def evaluate(program, place, logs):
+    """{image: matte}, {metric: mean}."""
+    program.main(["--device_target", "CPU", "--img_size", "60", "96", "--ckpt_url", str(place / "best.pth"),
+                  "--data_dir", str(place), "--logs_dir", str(logs)])
+    return ({path.stem: read_alpha(path) for path in sorted(logs.glob("*.png"))},
+            json.loads((logs / "metrics.json").read_text())["means"])
+
+
+@pytest.fixture(scope="module")
+def of_mindspore(place, tmp_path_factory):
+    return evaluate(ms_impl.eval, place, tmp_path_factory.mktemp("mindspore"))
+
+
+def assert_same_evaluation(actual, reference):
+    """Raise AssertionError naming the first matte, then the first metric, that differs by more than it may."""
+    (mattes, means), (true_mattes, true_means) = actual, reference
+    assert mattes.keys() == true_mattes.keys() and true_mattes
+    for name, matte in true_mattes.items():
+        levels = abs(mattes[name].astype(int) - matte)
+        count = np.count_nonzero(levels)
+        assert levels.max() <= LEVELS and count <= DIFFERING * levels.size, (
+            f"{name}.png: {count} of {levels.size} pixels differ, by up to {levels.max()} levels")
+    for name in METRICS:
+        assert means[name] == pytest.approx(true_means[name], rel=DIGITS), f"{name}: {means[name]}"
+
+
+def test_both_programs_write_the_same_mattes_and_metrics(place, of_mindspore, tmp_path):
+    reference = evaluate(torch_ref.eval, place, tmp_path)
+    assert_same_evaluation(of_mindspore, reference)
+    assert all(len(np.unique(matte)) > 3 for matte in reference[0].values())  # more than the trimap
+
+
+@pytest.mark.parametrize("flags, sizes", [
+    ((), [(64, 96)]),
+    pytest.param(("--dynamic",), [(64, 96), (96, 32)], marks=pytest.mark.full),
+], ids=["fixed", "dynamic"])
+def test_an_exported_graph_is_equal_to_the_reference(place, tmp_path, flags, sizes):
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    ms_impl.export.main(["--device_target", "CPU", "--img_size", "60", "96", *flags, "--ckpt_url",
+                         str(tmp_path / "best.pth")])
+    exported = ms_impl.utils.predictor(ms_impl.utils.load_mindir(tmp_path / "best.mindir"))
+    network = TorchIndexNet(make_config(read_yaml(place / RESOLVED_NAME)).network)
+    torch_ref.utils.load_checkpoint(network, place / "best.pth")
+    assert relative_difference(torch_ref.utils.predictor(network), exported, sizes) <= EXPORTED
+
+
+# --- negative controls: each plants a bug in the reference's program ---
+
+
+def input_changed(change):
+    """A plant: the reference's network gets change(batch)."""
+    def plant(monkeypatch):
+        load_predictor = torch_ref.eval.load_predictor
+
+        def load_changed(config):
+            predict = load_predictor(config)
+            return lambda batch: predict(change(batch))
+
+        monkeypatch.setattr(torch_ref.eval, "load_predictor", load_changed)
+    return plant
+
+
+def bgr(batch):
+    return np.ascontiguousarray(batch[:, [2, 1, 0, 3]])
+
+
+def trimap_as_a_colour(batch):
+    mean, spread = np.float32(0.485), np.float32(0.229)
+    return np.concatenate([batch[:, :3], (batch[:, 3:] - mean) / spread], 1)
+
+
+def truncated(monkeypatch):
+    monkeypatch.setattr(matting.evaluation, "to_uint8", lambda alpha: (255 * alpha).astype(np.uint8))
+
+
+PLANTED = {"BGR": input_changed(bgr), "trimap as a colour": input_changed(trimap_as_a_colour),
+           "truncated PNG": truncated}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_planted_bug_is_found(place, of_mindspore, tmp_path, monkeypatch, planted):
+    PLANTED[planted](monkeypatch)
+    with pytest.raises(AssertionError, match=r"^lying_0\.png: \d+ of \d+ pixels differ"):
+        assert_same_evaluation(of_mindspore, evaluate(torch_ref.eval, place, tmp_path))

@@ -1,0 +1,128 @@
+"""Training by the real learners: losses, weights, both moments of Adam and running statistics after 1, 2, 5, 20 steps.
+
+A budget that grows must not be whatever happens to pass. Here the reference is PyTorch in float64, and PyTorch's own
+float32 shows at every checkpoint what rounding has become: MindSpore may be NOISES times as far from the truth.
+"""
+import dataclasses
+import math
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+import torch_ref.learner
+from parity.trajectory import SMALL, train
+
+NOISES, ROUNDING = 10, 1e-6
+CEILING = {1: 1e-4, 2: 1e-3, 5: 1e-2, 20: 5e-2}  # whatever the noise; the largest of its kind counts as 1
+NEGLIGIBLE = 1e-3  # of the largest of its kind: gradients that are zero but for rounding, before another batch norm
+SHORT_WINDOW, WHOLE_WINDOW = (1, 2, 5), (1, 2, 5, 20)
+POLICIES = ("frozen", "statistics_frozen", "trained")
+MODES = {"graph": ms.GRAPH_MODE, "line by line": ms.PYNATIVE_MODE}
+
+
+def kind_of(name):
+    first = name.partition(".")[0]
+    return "running statistics" if "running" in name else first if first.endswith(("moment", "losses")) else "weights"
+
+
+def distances(state, truth):
+    """{kind: (largest distance of a tensor of that kind, relative to its maximum, and its name)}."""
+    largest = {}
+    for name, values in truth.items():
+        largest[kind_of(name)] = max(largest.get(kind_of(name), 0), np.abs(values).max())
+    found = {}
+    for name, values in truth.items():
+        kind = kind_of(name)
+        scale = max(np.abs(values).max(), NEGLIGIBLE * largest[kind])
+        distance = float(np.abs(np.subtract(state[name], values)).max() / scale)
+        found[kind] = max(found.get(kind, (0, "")), (distance if math.isfinite(distance) else math.inf, name))
+    return found
+
+
+def assert_same_training(actual, rounded, truth):
+    """Raise AssertionError naming the first step and tensor that is farther from the truth than rounding explains.
+
+    Each {step: state}; rounded: of the framework of `truth` in float32.
+    """
+    for step in truth:
+        assert actual[step].keys() == truth[step].keys()
+        noise = distances(rounded[step], truth[step])
+        for kind, (distance, name) in distances(actual[step], truth[step]).items():
+            budget = min(NOISES * max(noise[kind][0], ROUNDING), CEILING[step])
+            assert distance <= budget, f"step {step}, {kind}: {name} {distance:.1e} > {budget:.1e}"
+
+
+def settings(config, policy, window):
+    """Of a training with a milestone inside the window."""
+    return dataclasses.replace(config, encoder_bn=policy, epochs=max(window), milestones=(max(window) // 2,),
+                               learning_rate=1e-3, **SMALL)
+
+
+def assert_trains_alike(config, policy, mode, window):
+    config = settings(config, policy, window)
+    ms.set_context(mode=MODES[mode])
+    try:
+        assert_same_training(*(train(side, config, window) for side in ("mindspore", "torch", "float64")))
+    finally:
+        ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.mark.parametrize("policy, mode", [("frozen", "graph"), ("trained", "line by line")])
+def test_training_is_equal(config, policy, mode):
+    assert_trains_alike(config, policy, mode, SHORT_WINDOW)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("policy", POLICIES)
+def test_longer_training_is_equal(config, policy):
+    assert_trains_alike(config, policy, "graph", WHOLE_WINDOW)
+
+
+# --- negative controls: each plants a bug in the reference's learner ---
+
+
+def epsilon_before_the_correction(monkeypatch):
+    """As in Kingma and Ba's second form with its epsilon unscaled, which is what mindspore.nn.Adam computes."""
+    set_rate = torch_ref.learner.Adam.set_rate
+
+    def misplaced(self, rate):
+        set_rate(self, rate)
+        self.steps = getattr(self, "steps", 0) + 1
+        for group in self.param_groups:
+            group["eps"] = 1e-8 / math.sqrt(1 - 0.999**self.steps)
+
+    monkeypatch.setattr(torch_ref.learner.Adam, "set_rate", misplaced)
+
+
+def one_learning_rate_for_all(monkeypatch):
+    def set_rate(self, rate):
+        for group in self.param_groups:
+            group["lr"] = rate
+
+    monkeypatch.setattr(torch_ref.learner.Adam, "set_rate", set_rate)
+
+
+def another_dropout(monkeypatch):
+    mask = torch_ref.learner.dropout_mask
+    monkeypatch.setattr(torch_ref.learner, "dropout_mask",
+                        lambda shape, probability, seed, step: mask(shape, probability, seed + 1, step))
+
+
+PLANTED = {epsilon_before_the_correction: "step 1, weights", one_learning_rate_for_all: "step 1, weights",
+           another_dropout: "step 1, losses"}
+
+
+@pytest.fixture(scope="module")
+def truth(config):
+    config = settings(config, "frozen", (1, 2))
+    return config, train("torch", config, (1, 2)), train("float64", config, (1, 2))
+
+
+@pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
+def test_planted_bug_is_found(truth, monkeypatch, plant):
+    config, rounded, exact = truth
+    assert_same_training(rounded, rounded, exact)
+    plant(monkeypatch)
+    with pytest.raises(AssertionError, match=f"^{PLANTED[plant]}: "):
+        assert_same_training(train("torch", config, (1, 2)), rounded, exact)

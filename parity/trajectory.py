@@ -1,0 +1,88 @@
+"""Both frameworks' learners on the same batches from the same weights, and PyTorch's in float64 as the truth.
+
+The loss is scaled down until gradients are about as large as Adam's epsilon. Adam otherwise makes a step of full length
+of a gradient that is nothing but rounding, and two correct programs part within a few steps. Scaled, it passes rounding
+on in proportion, and epsilon counts in every step.
+"""
+import dataclasses
+
+import torch
+from mindspore import nn
+
+import ms_impl.learner
+import ms_impl.src.model
+import ms_impl.train
+import ms_impl.utils
+import torch_ref.learner
+import torch_ref.model
+import torch_ref.train
+import torch_ref.utils
+from matting.schedule import learning_rates
+from parity.networks import SHORT, network_pair, smooth_batch
+
+LOSS_SCALE = 1e-5
+SAMPLES, SIDE = 4, 64
+BATCHES = 4  # different ones, in turn
+SMALL = {**SHORT, "width_mult": 0.25}  # few activations, of which rounding tips no ReLU6
+
+
+class ScaledCell(nn.Cell):
+    """A loss times LOSS_SCALE."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def construct(self, *batch):
+        return LOSS_SCALE * self.loss(*batch)
+
+
+class ScaledModule(torch.nn.Module):
+    """A loss times LOSS_SCALE."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, *batch):
+        return LOSS_SCALE * self.loss(*batch)
+
+
+class Float64Learner(torch_ref.learner.Learner):
+    """The reference in double precision, beside which rounding to float32 shows."""
+
+    def __init__(self, network, stage, config):
+        super().__init__(network.double(), stage, config)
+
+    def _tensor(self, array):
+        return super()._tensor(array).double()
+
+
+SIDES = {  # framework, its network, its scaled loss, learner
+    "mindspore": (ms_impl, ms_impl.src.model.IndexNet, ScaledCell, ms_impl.learner.Learner),
+    "torch": (torch_ref, torch_ref.model.IndexNet, ScaledModule, torch_ref.learner.Learner),
+    "float64": (torch_ref, torch_ref.model.IndexNet, ScaledModule, Float64Learner),
+}
+
+
+def train(side, config, checkpoints):
+    """Train with a side's real learner -> {step: state} after each step in `checkpoints`.
+
+    A state is {"losses": all so far, name of a weight or running statistic: array, "first_moment.NAME": array, ...}. An
+    epoch has one step, so that config.milestones count steps. Dropout's masks are those of training, the same
+    everywhere.
+    """
+    framework, network_class, scaled, learner_class = SIDES[side]
+    network = network_class(config.network)
+    framework.utils.set_weights(network, network_pair(config.network).weights)
+    stage, = framework.train.training_plan(config)
+    learner = learner_class(network, dataclasses.replace(stage, loss=scaled(stage.loss)), config)
+    batches = [smooth_batch(SAMPLES, SIDE, SIDE, seed) for seed in range(BATCHES)]
+    losses, states = [], {}
+    for step, rate in enumerate(learning_rates(config, steps_per_epoch=1)[:max(checkpoints)].tolist(), 1):
+        losses.append(learner.step(batches[step % BATCHES], rate))
+        if step in checkpoints:
+            moments = learner.state()
+            del moments["steps"]
+            states[step] = {"losses": losses[:], **framework.utils.get_weights(network), **moments}
+    return states
