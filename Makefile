@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo test lint parity bench clean
+.PHONY: demo test lint parity bench versions clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
@@ -20,6 +20,9 @@ parity: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+versions: $(READY)
+	$(BIN)/python -m scripts.versions
 
 $(READY): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
