@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo test lint parity parity-full bench clean
+.PHONY: demo test lint parity parity-full bench versions clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
@@ -23,6 +23,9 @@ parity-full: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+versions: $(READY)
+	$(BIN)/python -m scripts.versions
 
 $(READY): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
