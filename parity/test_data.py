@@ -49,11 +49,25 @@ def test_batches_do_not_depend_on_processes_and_devices(root, name, monkeypatch)
     assert as_bytes(again) == as_bytes(reference)
 
     config = tiny_config(root, batch_size=2, epochs=1)
-    shards = zip(*(LOADERS[name](config, shard, shards=2) for shard in range(2)), strict=True)
-    for whole, parts in zip(reference, shards, strict=True):
+    assert_shards_join([list(LOADERS[name](config, shard, shards=2)) for shard in range(2)], reference)
+
+
+def assert_shards_join(shards, reference):
+    """Each device has every other sample: together, in turn, they have the batches that one device would."""
+    for step, (whole, *parts) in enumerate(zip(reference, *shards, strict=True)):
         for column in COLUMNS:
-            assert np.array_equal(whole[column], np.stack([part[column] for part in parts], 1).reshape(
-                whole[column].shape))
+            joined = np.stack([part[column] for part in parts], 1).reshape(whole[column].shape)
+            assert np.array_equal(joined, whole[column]), f"step {step}: {column} is not that of one device"
+
+
+def test_a_sample_given_twice_in_a_shard_is_found(root):
+    config = tiny_config(root, batch_size=2, epochs=1)
+    reference = list(torch_ref.dataset.TrainingLoader(tiny_config(root, batch_size=4, epochs=1)))
+    shards = [list(torch_ref.dataset.TrainingLoader(config, shard, shards=2)) for shard in range(2)]
+    assert_shards_join(shards, reference)
+    shards[1][2] = {column: values[[0, 0]] for column, values in shards[1][2].items()}
+    with pytest.raises(AssertionError, match=r"^step 2: image is not that of one device"):
+        assert_shards_join(shards, reference)
 
 
 @pytest.mark.parametrize("name", LOADERS)
