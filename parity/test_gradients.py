@@ -19,9 +19,8 @@ from parity.networks import SHORT, matting_gradients, network_pair, open_gates, 
 BUDGET, MIN_COSINE = 1e-4, 0.999999
 BATCH_NORM_BUDGET = 5e-5
 ZERO = 1e-5  # of the network's largest gradient: zero but for rounding
-VARIANTS = {
+VARIANTS = {  # max pooling only alone, in test_layers.py: in whole networks near ties leave float32 30 % from float64
     "default": {},
-    "max pooling, stride 16": {"resampling": "max", "output_stride": 16, **SHORT},
     "holistic": {"index_kind": "holistic", "use_context": False, **SHORT},
     "one-to-one, separable": {"index_kind": "depthwise_o2o", "use_nonlinear": False, "conv_operator": "dep_sep_conv",
                               **SHORT},
