@@ -144,5 +144,6 @@ main()
     began = time.monotonic()
     result = subprocess.run([sys.executable, "-c", program, str(root)], capture_output=True, text=True, timeout=100)
     assert result.returncode == 1 and ("batch" in result.stdout) == (position > 0)
-    assert result.stderr.splitlines()[-1].startswith("error: loading stopped: ") and "Traceback" not in result.stderr
+    assert "error: loading stopped: " in result.stderr.splitlines()[-1]  # a thread of PyTorch's may write beside it
+    assert "UserError" not in result.stderr and "RuntimeError" not in result.stderr
     assert time.monotonic() - began < 60
