@@ -15,6 +15,8 @@ class TrainingLoader(TrainingBatches):
         loader = DataLoader(self.feed, self.config.batch_size, num_workers=worker_count(self.config),
                             prefetch_factor=1, worker_init_fn=_ignore_interrupts,
                             generator=torch.Generator())  # of its own: the global one is dropout's
+        with torch.profiler.record_function("import"):  # what DataLoader would import while its processes may be dying
+            pass
         try:
             for batch in loader:
                 yield {name: column.numpy() for name, column in zip(COLUMNS, batch, strict=True)}
