@@ -17,6 +17,7 @@ from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 READINGS = 12  # a soak; the first third is warm-up
 MIB = 2**20
 GROWTH = 1.02  # of the memory, allowed between the second third's median and the last's
+LONGEST = 10  # seconds; a batch that takes longer was held up (SIGSTOP, suspension), which does not count as loading
 
 
 def mindspore_loader(config):
@@ -41,13 +42,15 @@ def usage():
 
 
 def soak(loader, seconds):
-    """Read batches for that long -> one (samples, MiB, descriptors, processes) for each of READINGS equal parts."""
+    """Load batches for that long -> one (samples, MiB, descriptors, processes) for each of READINGS equal parts."""
     batches = iter(loader)
-    readings, started = [], time.perf_counter()
+    readings, loading = [], 0.0
     for part in range(1, READINGS + 1):
         samples = 0
-        while time.perf_counter() - started < seconds * part / READINGS:
+        while loading < seconds * part / READINGS:
+            started = time.perf_counter()
             samples += len(next(batches)["image"])
+            loading += min(time.perf_counter() - started, LONGEST)
         readings.append((samples, *usage()))
         print("| {:.1f} | {:.1f} | {:.0f} | {} | {} |".format(
             seconds * part / READINGS / 60, samples * READINGS / seconds, *readings[-1][1:]), flush=True)

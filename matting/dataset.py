@@ -104,7 +104,6 @@ class TrainingFeed:
         return self.steps * self._config.batch_size
 
     def __getitem__(self, position):
-        cv2.setNumThreads(1)  # in the loader process that calls this: the other cores have processes of their own
         per_epoch = self.steps_per_epoch * self._config.batch_size
         epoch, place = divmod(self._first + int(position), per_epoch)
         return columns(self._samples.draw(epoch, int(self._order(epoch)[place])), self._config)
@@ -122,6 +121,9 @@ class TrainingBatches:
     """
 
     def __init__(self, config, shard=0, shards=1, start=0):
+        # Here and not in the loader processes, which inherit it: one that is forked from a process with OpenCV's
+        # threads waits for ever for these, which it has not.
+        cv2.setNumThreads(1)
         self.config = config
         self.feed = TrainingFeed(config, shard, shards, start)
         self.steps_per_epoch = self.feed.steps_per_epoch

@@ -1,5 +1,6 @@
 """Training samples: what is drawn from which files, that it is the same everywhere, and what bad files lead to."""
 import logging
+import multiprocessing
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from matting import decoded, recipes
 from matting.composition import composite_uint8, cover_background
-from matting.dataset import COLUMNS, TrainingFeed, TrainingSamples, columns, reported_by_worker
+from matting.dataset import COLUMNS, TrainingBatches, TrainingFeed, TrainingSamples, columns, reported_by_worker
 from matting.errors import UserError
 from matting.files import read_alpha, read_header, read_image
 from matting.recipes import OnlineRecipes, Recipe
@@ -368,6 +369,21 @@ def test_a_damaged_cache_file_is_named(prepared):
         truncate(path)
     with pytest.raises(UserError, match=r"\.decoded/a-.*\.npy: is damaged .*; delete it, it is made anew"):
         samples_of(prepared)
+
+
+def test_processes_forked_from_one_that_used_opencvs_threads_do_not_wait_for_them(prepared):
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        cv2.resize(np.zeros((1000, 1000, 3), np.uint8), (1500, 1500), interpolation=cv2.INTER_CUBIC)  # starts them
+        feed = TrainingBatches(tiny_config(prepared)).feed
+        process = multiprocessing.get_context("fork").Process(target=feed.__getitem__, args=(0,))
+        process.start()
+        process.join(30)
+        process.kill()
+        assert process.exitcode == 0
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def test_a_workers_error_is_found_in_a_frameworks_report():
