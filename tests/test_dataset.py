@@ -3,6 +3,7 @@ import logging
 import multiprocessing
 import os
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -376,6 +377,7 @@ def test_processes_forked_from_one_that_used_opencvs_threads_do_not_wait_for_the
     try:
         cv2.setNumThreads(2)
         cv2.resize(np.zeros((1000, 1000, 3), np.uint8), (1500, 1500), interpolation=cv2.INTER_CUBIC)  # starts them
+        time.sleep(0.1)  # until they sleep
         feed = TrainingBatches(tiny_config(prepared)).feed
         process = multiprocessing.get_context("fork").Process(target=feed.__getitem__, args=(0,))
         process.start()
