@@ -7,6 +7,8 @@ import sys
 OS_ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EACCES: "permission denied; choose a folder you may write to, or change its permissions",
+    errno.EEXIST: "is not a folder; choose another",
+    errno.ENOTDIR: "is not in a folder; choose another",
     errno.EROFS: "the file system is read-only; choose another folder",
 }
 

@@ -308,6 +308,22 @@ class TestInterruptions:
         with pytest.raises(UserError, match="a worker process was killed"):
             run_in_processes(signal.raise_signal, [signal.SIGKILL], 1, lambda item, result: None)
 
+    def test_a_full_disk_is_one_line_and_the_same_command_continues(self, raw, capsys):
+        merged = prepare(raw) / "train" / "merged"
+        before = prepared_contents(raw / "AIM-500")
+        shutil.rmtree(merged)
+        merged.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(merged)]).returncode:
+            pytest.skip("mounting a small file system needs root")
+        try:
+            with pytest.raises(SystemExit, match="^1$"):
+                prepare(raw)
+            assert not list(merged.glob(".*"))
+        finally:
+            subprocess.run(["umount", str(merged)], check=True)
+        assert last_line(capsys).endswith("the disk is full; free some space and run the same command again")
+        assert prepared_contents(prepare(raw)) == before
+
     def test_second_run_makes_only_what_is_missing(self, raw):
         data_dir = prepare(raw)
         before = prepared_contents(data_dir)
@@ -388,6 +404,10 @@ class TestRefusals:
         shutil.copy(raw / "AIM-500/original/a.jpg", raw / "a.jpg")
         Image.open(raw / "a.jpg").save(raw / "AIM-500/original/a.jpg", quality=50)
         assert "original/a.jpg: has changed since the set was begun" in refusal(capsys, raw)
+
+    def test_unknown_flags(self, raw, capsys):
+        assert ("unknown flag --num_bg_train; did you mean --num_bgs_train?"
+                in refusal(capsys, raw, "--num_bg_train", "3"))
 
     def test_damaged_manifest(self, raw, capsys):
         (prepare(raw) / "manifest.json").write_text("{")
