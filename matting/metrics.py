@@ -16,6 +16,7 @@ SIGMA = 1.4  # of the gradient's Gaussian, pixels; Rhemann et al. 2009
 STEPS = 10  # connectivity's steps of 0.1
 THETA = 0.15  # connectivity: differences below this count as connected
 TILE = 128  # largest side of a tile, pixels
+TINY = np.finfo(np.float32).tiny  # in place of a divisor 0, whose dividend is 0 too
 COARSE = 16  # spacing of the grid on which a largest component is guessed, pixels
 
 
@@ -41,15 +42,28 @@ def evaluate(prediction, alpha, trimap, protocol):
 
     protocol: a key of PROTOCOLS; figures of different protocols cannot be compared.
     """
-    unknown = unknown_region(trimap)
-    if PROTOCOLS[protocol].stretch:
-        prediction, alpha = stretch(prediction), stretch(alpha)
+    tiles = unknown_tiles(unknown_region(trimap))
+    stretched = stretch(prediction), stretch(alpha)
+    mattes = stretched if PROTOCOLS[protocol].stretch else (prediction, alpha)
     return {
-        "sad": sad(prediction, alpha, unknown),
-        "mse": mse(prediction, alpha, unknown),
-        "grad": gradient_error(prediction, alpha, unknown, protocol),
-        "conn": connectivity_error(prediction, alpha, unknown),
+        "sad": sad(*mattes, tiles),
+        "mse": mse(*mattes, tiles),
+        "grad": gradient_error(*stretched, tiles, protocol),
+        "conn": connectivity_error(*mattes, tiles),
     }
+
+
+def unknown_tiles(unknown):
+    """[(rows and columns, uint8 mask)] of tiles that hold every unknown pixel, each once, and little else."""
+    unknown = unknown.view(np.uint8)
+    tiles = []
+    for y in range(0, unknown.shape[0], TILE):
+        for x in range(0, unknown.shape[1], TILE):
+            left, top, width, height = cv2.boundingRect(unknown[y:y + TILE, x:x + TILE])
+            if width:
+                tile = np.s_[y + top:y + top + height, x + left:x + left + width]
+                tiles.append((tile, unknown[tile]))
+    return tiles
 
 
 def stretch(matte):
@@ -62,32 +76,30 @@ def stretch(matte):
     return stretched
 
 
-def sad(prediction, alpha, unknown):
+def sad(prediction, alpha, tiles):
     """Sum of absolute differences / 1000."""
-    return sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L1, mask) for tile, mask in _tiles(unknown)) / 1000
+    return sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L1, mask) for tile, mask in tiles) / 1000
 
 
-def mse(prediction, alpha, unknown):
+def mse(prediction, alpha, tiles):
     """Mean squared difference."""
-    total = sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L2SQR, mask) for tile, mask in _tiles(unknown))
-    return total / max(1, np.count_nonzero(unknown))
+    total = sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L2SQR, mask) for tile, mask in tiles)
+    return total / max(1, sum(cv2.countNonZero(mask) for _, mask in tiles))
 
 
-def gradient_error(prediction, alpha, unknown, protocol):
-    """Sum of squared differences of the stretched mattes' gradient magnitudes, in the protocol's unit."""
+def gradient_error(prediction, alpha, tiles, protocol):
+    """Sum of squared differences of gradient magnitudes, in the protocol's unit; of mattes that were stretched."""
     protocol = PROTOCOLS[protocol]
     radius = protocol.gradient_radius
     kernels = _gaussian_and_derivative(radius, protocol.gradient_norm)
-    mattes = stretch(prediction), stretch(alpha)
     total = 0.0
-    for tile, mask in _tiles(unknown):
-        padded = (_with_border(matte, tile, radius, protocol.gradient_border) for matte in mattes)
-        difference = _magnitude_difference(*padded, *kernels)[radius:-radius, radius:-radius]
-        total += cv2.norm(difference, cv2.NORM_L2SQR, mask)
+    for tile, mask in tiles:
+        padded = (_with_border(matte, tile, radius, protocol.gradient_border) for matte in (prediction, alpha))
+        total += cv2.norm(_magnitude_difference(*padded, *kernels), cv2.NORM_L2SQR, mask)
     return total / protocol.gradient_unit
 
 
-def connectivity_error(prediction, alpha, unknown):
+def connectivity_error(prediction, alpha, tiles):
     """Sum of differences in how far each pixel's value exceeds the level at which it is still connected, / 1000.
 
     A pixel's level is the last of the steps 0, 0.1 .. 1 before it drops out of the largest 4-connected component of
@@ -99,21 +111,10 @@ def connectivity_error(prediction, alpha, unknown):
         reached[rows] = np.minimum(prediction[rows], alpha[rows]) * STEPS
     connected = _connected_steps(reached)
     total = 0.0
-    for tile, mask in _tiles(unknown):
+    for tile, mask in tiles:
         level = np.divide(connected[tile], STEPS, dtype=alpha.dtype)
         total += cv2.norm(_excess(prediction[tile], level) - _excess(alpha[tile], level), cv2.NORM_L1, mask)
     return total / 1000
-
-
-def _tiles(unknown):
-    """(rows and columns, uint8 mask) of tiles that hold every unknown pixel, each once, and little else."""
-    unknown = unknown.view(np.uint8)
-    for y in range(0, unknown.shape[0], TILE):
-        for x in range(0, unknown.shape[1], TILE):
-            left, top, width, height = cv2.boundingRect(unknown[y:y + TILE, x:x + TILE])
-            if width:
-                tile = np.s_[y + top:y + top + height, x + left:x + left + width]
-                yield tile, unknown[tile]
 
 
 def _gaussian_and_derivative(radius, norm):
@@ -138,7 +139,7 @@ def _with_border(matte, tile, radius, border):
 
 
 def _magnitude_difference(prediction, alpha, gaussian, derivative):
-    """|grad prediction| - |grad alpha| in float32; wrong within the kernels' radius of the border.
+    """|grad prediction| - |grad alpha| in float32, without the border of the kernels' radius.
 
     Computed as (|p|^2 - |a|^2) / (|p| + |a|), the numerator from the gradient of p - a: the difference of two rounded
     magnitudes would lose its digits where a matte is close to the truth.
@@ -146,50 +147,64 @@ def _magnitude_difference(prediction, alpha, gaussian, derivative):
     alpha_x, alpha_y = _gradient(alpha, gaussian, derivative)
     change_x, change_y = _gradient(prediction - alpha, gaussian, derivative)
     prediction_x, prediction_y = alpha_x + change_x, alpha_y + change_y
-    squares = change_x * (alpha_x + prediction_x) + change_y * (alpha_y + prediction_y)
-    magnitudes = (np.sqrt(alpha_x * alpha_x + alpha_y * alpha_y)  # cv2.magnitude's last digit varies from run to run
-                  + np.sqrt(prediction_x * prediction_x + prediction_y * prediction_y))
-    return squares / np.maximum(magnitudes, np.finfo(np.float32).tiny)
+    change_x *= alpha_x + prediction_x
+    change_y *= alpha_y + prediction_y
+    change_x += change_y
+    change_x /= np.maximum(_magnitude(alpha_x, alpha_y) + _magnitude(prediction_x, prediction_y), TINY)
+    return change_x
+
+
+def _magnitude(x, y):
+    """sqrt(x^2 + y^2), in place of x and y. The last digit of OpenCV's varies from run to run."""
+    x *= x
+    y *= y
+    x += y
+    return np.sqrt(x, out=x)
 
 
 def _gradient(matte, gaussian, derivative):
-    """(along x, along y), float32. Both as derivatives of columns, which OpenCV finds exactly 0 in flat areas."""
+    """(along x, along y), float32, without the border of the kernels' radius.
+
+    Both are found as derivatives of columns, which OpenCV finds exactly 0 in flat areas.
+    """
     matte = matte.astype(np.float32, copy=False)
-    along_x = cv2.transpose(cv2.sepFilter2D(cv2.transpose(matte), -1, gaussian, derivative))
-    return along_x, cv2.sepFilter2D(matte, -1, gaussian, derivative)
+    radius = len(gaussian) // 2
+    inner = np.s_[radius:-radius, radius:-radius]
+    along_x = cv2.sepFilter2D(cv2.transpose(matte), -1, gaussian, derivative)[inner]
+    return cv2.transpose(along_x), cv2.sepFilter2D(matte, -1, gaussian, derivative)[inner].copy()
 
 
 def _connected_steps(reached):
     """(H, W) uint8 step 0..10 that both mattes reach -> the step up to which each pixel is in the largest component."""
     left, top, width, height = cv2.boundingRect(reached)
     box = np.ascontiguousarray(reached[top:top + height, left:left + width])
-    connected, at_least, total = np.ones_like(box), np.empty_like(box), np.zeros_like(box)
+    connected, total = np.ones_like(box), np.zeros_like(box)
     for step in range(1, STEPS + 1):
-        np.greater_equal(box, step, out=at_least.view(bool))
-        connected &= largest_component(at_least)
+        connected &= largest_component(box, step)
         total += connected
     steps = np.zeros_like(reached)
     steps[top:top + height, left:left + width] = total
     return steps
 
 
-def largest_component(pixels):
-    """The largest 4-connected component of ones in (H, W) uint8 of zeros and ones, as such an array.
+def largest_component(reached, step):
+    """The largest 4-connected component of (H, W) uint8 `reached` at `step` or above: an array of 1 there, else 0.
 
     Labelling is the slow part of all metrics. But a component that holds more than half of the pixels is the largest,
-    and a flood fill measures it in a quarter of the time; a coarse grid guesses where to start.
+    and a flood fill measures it in a twentieth of the time; a coarse grid guesses where to start.
     """
-    labels, areas = _components(pixels[::COARSE, ::COARSE])
+    labels, areas = _components((reached[::COARSE, ::COARSE] >= step).view(np.uint8))
     if areas.size:
         y, x = np.unravel_index((labels == 1 + areas.argmax()).argmax(), labels.shape)
-        component = np.zeros((pixels.shape[0] + 2, pixels.shape[1] + 2), np.uint8)  # OpenCV wants a border
         seed = (int(x) * COARSE, int(y) * COARSE)
-        area = cv2.floodFill(pixels, component, seed, 0, flags=4 | cv2.FLOODFILL_MASK_ONLY | 1 << 8)[0]
-        if 2 * area > np.count_nonzero(pixels.view(bool)):
+        component = np.zeros((reached.shape[0] + 2, reached.shape[1] + 2), np.uint8)  # OpenCV wants a border
+        area = cv2.floodFill(reached, component, seed, 0, int(reached[seed[::-1]]) - step, STEPS,
+                             flags=4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | 1 << 8)[0]
+        if 2 * area > np.count_nonzero(reached >= step):
             return component[1:-1, 1:-1]
-    labels, areas = _components(pixels)
+    labels, areas = _components((reached >= step).view(np.uint8))
     if not areas.size:
-        return np.zeros_like(pixels)
+        return np.zeros_like(reached)
     return (labels == 1 + areas.argmax()).view(np.uint8)
 
 
@@ -202,4 +217,5 @@ def _components(pixels):
 def _excess(matte, level):
     """How far a matte exceeds the level at which it is connected, where that is far enough to count."""
     distance = matte - level
-    return distance * (distance >= THETA)
+    below = float(np.nextafter(distance.dtype.type(THETA), distance.dtype.type(0)))  # OpenCV asks for more than that
+    return cv2.threshold(distance, below, 0, cv2.THRESH_TOZERO)[1]

@@ -20,6 +20,7 @@ from matting.metrics import (
     mse,
     sad,
     stretch,
+    unknown_tiles,
 )
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "data" / "metric-golden"
@@ -44,6 +45,10 @@ def unknown_square(shape=(12, 16), side=8):
     return unknown
 
 
+def everywhere(alpha):
+    return unknown_tiles(np.ones(alpha.shape, bool))
+
+
 def protocols(test):
     return pytest.mark.parametrize("protocol", PROTOCOLS)(test)
 
@@ -52,8 +57,9 @@ def protocols(test):
 
 def test_64_unknown_pixels_half_against_one():
     prediction, alpha = np.full((12, 16), 0.5, np.float32), np.ones((12, 16), np.float32)
-    assert sad(prediction, alpha, unknown_square()) == 0.032
-    assert mse(prediction, alpha, unknown_square()) == 0.25
+    tiles = unknown_tiles(unknown_square())
+    assert sad(prediction, alpha, tiles) == 0.032
+    assert mse(prediction, alpha, tiles) == 0.25
 
 
 @protocols
@@ -83,7 +89,7 @@ def test_gradient_of_a_slope():
     slope = np.tile(np.arange(17, dtype=np.float32) / 16, (40, 1))
     unknown = np.zeros(alpha.shape, bool)
     unknown[10:30, 8] = True
-    assert gradient_error(slope, alpha, unknown, "release") == pytest.approx(20 / 16**2 / 10, rel=1e-3)
+    assert gradient_error(slope, alpha, unknown_tiles(unknown), "release") == pytest.approx(20 / 16**2 / 10, rel=1e-3)
 
 
 def test_connectivity_follows_the_largest_component():
@@ -94,8 +100,7 @@ def test_connectivity_follows_the_largest_component():
     alpha[:, 9:] = 1
     prediction = alpha.copy()
     prediction[0, 11] = 0.8  # in the smaller blob: level 0.5, so 0.8 exceeds it by 0.3 and the true 1 by 0.5
-    unknown = np.ones(alpha.shape, bool)
-    assert connectivity_error(prediction, alpha, unknown) == pytest.approx(0.2 / 1000, rel=1e-6)
+    assert connectivity_error(prediction, alpha, everywhere(alpha)) == pytest.approx(0.2 / 1000, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -111,7 +116,7 @@ def test_an_eight_bit_fifth_reaches_its_step():
     alpha = np.full((8, 8), 51, np.uint8) / np.float32(255)
     prediction = alpha + np.float32(0.151)
     # both are connected up to 0.2, so the prediction exceeds it by 0.151 and alpha by 0
-    assert connectivity_error(prediction, alpha, np.ones((8, 8), bool)) == pytest.approx(64 * 0.151 / 1000, rel=1e-5)
+    assert connectivity_error(prediction, alpha, everywhere(alpha)) == pytest.approx(64 * 0.151 / 1000, rel=1e-5)
 
 
 # --- degenerate -------------------------------------------------------------
@@ -133,7 +138,7 @@ def test_without_a_common_component_every_pixel_is_connected_at_0_only():
     alpha[:, 4:] = 0
     prediction = alpha[:, ::-1]
     # each pixel is 0.75 in one matte and 0 in the other, level 0
-    assert connectivity_error(prediction, alpha, np.ones((8, 8), bool)) == pytest.approx(64 * 0.75 / 1000)
+    assert connectivity_error(prediction, alpha, everywhere(alpha)) == pytest.approx(64 * 0.75 / 1000)
 
 
 @protocols
@@ -183,7 +188,7 @@ def test_largest_component_is_exact_where_the_guess_fails():
         labels = baseline_metrics.measure.label(pixels, connectivity=1)
         sizes = np.bincount(labels.ravel())
         expected = labels == 1 + sizes[1:].argmax()
-        np.testing.assert_array_equal(largest_component(pixels), expected)
+        np.testing.assert_array_equal(largest_component(pixels, 1), expected)
 
 
 def test_values_do_not_vary_with_the_arrays_address():

@@ -1,4 +1,5 @@
 """The programs from checkpoint to pictures: evaluate, export, predict, as their users call them."""
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -134,11 +135,34 @@ def test_the_reference_evaluates_and_predicts(place, tmp_path):
     assert predict(torch_ref.predict, place, checkpoint, tmp_path / "b").shape == (77, 50)
 
 
-@pytest.mark.parametrize("program", [ms_impl.eval, ms_impl.export, ms_impl.predict, torch_ref.eval, torch_ref.predict])
+PROGRAMS = [ms_impl.eval, ms_impl.export, ms_impl.predict, torch_ref.eval, torch_ref.predict]
+
+
+def pair_for(program, place):
+    """What a program takes beside flags."""
+    return [str(place / kind / "cat.png") for kind in ("images", "trimaps")] if "predict" in program.__name__ else []
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_missing_checkpoint_is_asked_for(place, program, tmp_path, capsys):
-    pair = [str(place / kind / "cat.png") for kind in ("images", "trimaps")] if "predict" in program.__name__ else []
     for flags, message in (([], "--ckpt_url is missing"),
                            (["--ckpt_url", str(tmp_path / "none.ckpt")], "none.ckpt: no such file")):
         with pytest.raises(SystemExit):
-            program.main([*CPU, "--data_dir", str(place), *flags, *pair])
+            program.main([*CPU, "--data_dir", str(place), *flags, *pair_for(program, place)])
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_bad_checkpoint_is_named_in_one_line(place, program, tmp_path, capsys):
+    folder = place / ("ms" if program.__name__.startswith("ms") else "torch")
+    best, = folder.glob("best.[cp]*")
+    shutil.copy(folder / "config.yaml", tmp_path)
+    damaged = tmp_path / best.name
+    damaged.write_bytes(best.read_bytes()[:-9999])
+    for checkpoint, flags, message in ((damaged, [], f"{damaged}: is not a "),
+                                       (best, ["--apply_aspp", "True"], f"{best}: holds the weights of another network")):
+        with pytest.raises(SystemExit, match="^1$"):
+            program.main([*CPU, *FRAME, "--data_dir", str(place), "--logs_dir", str(tmp_path / "logs"),
+                          "--ckpt_url", str(checkpoint), *flags, *pair_for(program, place)])
+        line, = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {message}")
