@@ -16,6 +16,7 @@ SIGMA = 1.4  # of the gradient's Gaussian, pixels; Rhemann et al. 2009
 STEPS = 10  # connectivity's steps of 0.1
 THETA = 0.15  # connectivity: differences below this count as connected
 TILE = 128  # largest side of a tile, pixels
+STRIP = 32  # rows at a time, where whole images are looked at
 TINY = np.finfo(np.float32).tiny  # in place of a divisor 0, whose dividend is 0 too
 COARSE = 16  # spacing of the grid on which a largest component is guessed, pixels
 
@@ -45,9 +46,10 @@ def evaluate(prediction, alpha, trimap, protocol):
     tiles = unknown_tiles(unknown_region(trimap))
     stretched = stretch(prediction), stretch(alpha)
     mattes = stretched if PROTOCOLS[protocol].stretch else (prediction, alpha)
+    differences = [(mattes[0][tile] - mattes[1][tile], mask) for tile, mask in tiles]
     return {
-        "sad": sad(*mattes, tiles),
-        "mse": mse(*mattes, tiles),
+        "sad": sad(differences),
+        "mse": mse(differences),
         "grad": gradient_error(*stretched, tiles, protocol),
         "conn": connectivity_error(*mattes, tiles),
     }
@@ -68,7 +70,9 @@ def unknown_tiles(unknown):
 
 def stretch(matte):
     """A matte's own minimum and maximum become 0 and 1; a constant matte has no range to stretch and stays as it is."""
-    low, high = matte.min(), matte.max()
+    strips = [matte[top:top + STRIP] for top in range(0, len(matte), STRIP)]
+    extremes = [(strip.min(), strip.max()) for strip in strips]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     if low == high or (low, high) == (0, 1):
         return matte
     stretched = matte - low
@@ -76,15 +80,15 @@ def stretch(matte):
     return stretched
 
 
-def sad(prediction, alpha, tiles):
-    """Sum of absolute differences / 1000."""
-    return sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L1, mask) for tile, mask in tiles) / 1000
+def sad(differences):
+    """Sum of absolute differences / 1000, from [(prediction - alpha, uint8 mask)] of tiles."""
+    return sum(cv2.norm(difference, cv2.NORM_L1, mask) for difference, mask in differences) / 1000
 
 
-def mse(prediction, alpha, tiles):
-    """Mean squared difference."""
-    total = sum(cv2.norm(prediction[tile] - alpha[tile], cv2.NORM_L2SQR, mask) for tile, mask in tiles)
-    return total / max(1, sum(cv2.countNonZero(mask) for _, mask in tiles))
+def mse(differences):
+    """Mean squared difference, from the same."""
+    total = sum(cv2.norm(difference, cv2.NORM_L2SQR, mask) for difference, mask in differences)
+    return total / max(1, sum(cv2.countNonZero(mask) for _, mask in differences))
 
 
 def gradient_error(prediction, alpha, tiles, protocol):
@@ -106,8 +110,8 @@ def connectivity_error(prediction, alpha, tiles):
     pixels that both mattes hold at that step or above (the first in raster order where two are equally large).
     """
     reached = np.empty(alpha.shape, np.uint8)
-    for top in range(0, len(alpha), TILE):
-        rows = np.s_[top:top + TILE]  # binary has no 0.3, but x * 10 reaches 3 where x reaches what it has for 0.3
+    for top in range(0, len(alpha), STRIP):
+        rows = np.s_[top:top + STRIP]  # binary has no 0.3, but x * 10 reaches 3 where x reaches what it has for 0.3
         reached[rows] = np.minimum(prediction[rows], alpha[rows]) * STEPS
     connected = _connected_steps(reached)
     total = 0.0
