@@ -159,10 +159,10 @@ def test_a_bad_checkpoint_is_named_in_one_line(place, program, tmp_path, capsys)
     shutil.copy(folder / "config.yaml", tmp_path)
     damaged = tmp_path / best.name
     damaged.write_bytes(best.read_bytes()[:-9999])
-    for checkpoint, flags, message in ((damaged, [], f"{damaged}: is not a "),
-                                       (best, ["--apply_aspp", "True"], f"{best}: holds the weights of another network")):
+    another = ["--apply_aspp", "True"]
+    for checkpoint, flags, message in ((damaged, [], "is not a "), (best, another, "holds the weights of another")):
         with pytest.raises(SystemExit, match="^1$"):
             program.main([*CPU, *FRAME, "--data_dir", str(place), "--logs_dir", str(tmp_path / "logs"),
                           "--ckpt_url", str(checkpoint), *flags, *pair_for(program, place)])
         line, = capsys.readouterr().err.splitlines()
-        assert line.startswith(f"error: {message}")
+        assert line.startswith(f"error: {checkpoint}: {message}")
