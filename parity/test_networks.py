@@ -29,9 +29,13 @@ OTHER_VARIANTS = [
     {"width_mult": 1.4},
     {"index_expansion": 2},
 ]
-VARIANTS = INDEX_VARIANTS + OTHER_VARIANTS
-DEEP = [{}, {"output_stride": 16}]  # every block; the others differ from these in no encoder block, and are short
-GRAPH_VARIANTS = [{}, {"resampling": "max", "output_stride": 16, "apply_aspp": False, **SHORT}]
+DEEP = [  # with every block; the others differ from these in no encoder block, and are short
+    {}, {"output_stride": 16},
+    # not short, either, because these weights are known to let rounding tip no maximum
+    {"resampling": "max"}, {"resampling": "max", "output_stride": 16},
+]
+SHORTENED = [variant for variant in INDEX_VARIANTS + OTHER_VARIANTS if variant not in DEEP]
+GRAPH_VARIANTS = [{}, {"resampling": "max", "output_stride": 16, "apply_aspp": False}]
 TAPS = [*(f"encoder.stages.{stage}" for stage in range(8)), "context",
         *(f"decoder.stages.{stage}" for stage in range(7)), "prediction", "output"]
 
@@ -42,8 +46,8 @@ def name_of(variant):
 
 
 @pytest.mark.parametrize("variant", [
-    *DEEP, *(variant | SHORT for variant in VARIANTS),
-    *(pytest.param(variant, marks=pytest.mark.full) for variant in VARIANTS if variant not in DEEP),
+    *DEEP, *(variant | SHORT for variant in SHORTENED),
+    *(pytest.param(variant, marks=pytest.mark.full) for variant in SHORTENED),
 ], ids=name_of)
 def test_every_tap_is_equal(pair, batch, pynative, variant):
     networks = pair(**variant)
