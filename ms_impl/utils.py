@@ -8,6 +8,7 @@ from mindspore import nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from matting.errors import UserError
+from matting.export import of_one_size
 from matting.files import atomic_path
 from matting.names import from_mindspore
 from matting.weights import house_weights, mobilenet_weights, vgg_weights
@@ -106,12 +107,4 @@ def predictor(network):
 
 def load_mindir_predictor(path):
     """An exported graph as a function; it raises UserError for sizes that it was not exported for."""
-    predict, size = predictor(load_mindir(path)), fixed_size(path)
-
-    def checked(batch):
-        if size and batch.shape[2:] != size:
-            raise UserError(f"{path}: takes inputs of {size[1]}x{size[0]} only, not {batch.shape[3]}x{batch.shape[2]}; "
-                            f"pass --img_size {size[0]} {size[1]}, or export the checkpoint again with --dynamic")
-        return predict(batch)
-
-    return checked
+    return of_one_size(predictor(load_mindir(path)), path, fixed_size(path))

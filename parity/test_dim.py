@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import export
 import ms_impl.src.dim
 import ms_impl.utils
 import torch_ref.dim
 import torch_ref.utils
-from matting.config import default_values, make_config
+from matting.config import default_values, make_config, save_config
 from parity.compare import assert_equal
 from parity.networks import network_pair
 
@@ -107,6 +108,16 @@ def test_every_tap_of_the_default_is_equal(default_pair, sample, pynative):
 def test_compiled_graph_is_equal(default_pair, sample):
     compiled = {"output": default_pair.mindspore(ms.Tensor(sample)).asnumpy()}
     assert_equal(compiled, default_pair.torch_taps(sample), BUDGET, ["output"])
+
+
+def test_an_onnx_file_with_unpooling_is_equal_to_both_frameworks(tmp_path, sample, pynative):
+    networks = dim_pair(**NARROW)
+    torch_ref.utils.save_checkpoint(networks.torch, tmp_path / "best.pth")
+    save_config(dataclasses.replace(CONFIG, **NARROW), tmp_path)
+    export.main(["--file_format", "ONNX", "--img_size", "64", "96", "--ckpt_url", str(tmp_path / "best.pth")])
+    exported = {"output": torch_ref.utils.load_onnx(tmp_path / "best.onnx")(sample)}
+    for taps in (networks.torch_taps(sample), networks.mindspore_taps(sample)):
+        assert_equal(exported, taps, BUDGET, ["output"])
 
 
 def test_alpha_is_neither_saturated_nor_outside_its_range(default_pair, sample):

@@ -43,13 +43,23 @@ def trained_weights(networks):
     return [name for name, weight in networks.torch.named_parameters() if weight.requires_grad]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_gradients_are_equal(config, columns, pynative, variant):
-    """In evaluation mode, where batch norm is an affine map."""
-    networks = network_pair(dataclasses.replace(config, encoder_bn="trained", **VARIANTS[variant]).network,
+def assert_gradients_equal(config, columns, settings):
+    """In evaluation mode, where batch norm is an affine map; MindSpore in the mode that is set."""
+    networks = network_pair(dataclasses.replace(config, encoder_bn="trained", **settings).network,
                             change=open_gates)
     assert_equal(*matting_gradients(networks, columns), BUDGET, ["value", "input", *trained_weights(networks)],
                  MIN_COSINE)
+
+
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+def test_gradients_are_equal(config, columns, pynative, settings):
+    assert_gradients_equal(config, columns, settings)
+
+
+@pytest.mark.parametrize("settings", [SHORT, *(pytest.param(settings, marks=pytest.mark.full)
+                                               for settings in VARIANTS.values())], ids=["short default", *VARIANTS])
+def test_gradients_of_a_compiled_graph_are_equal(config, columns, settings):
+    assert_gradients_equal(config, columns, settings)
 
 
 def without_zeros(actual, reference):

@@ -129,7 +129,7 @@ ROWS = [
     Row("wide index block", built("index_blocks", "IndexBlock", 6, "depthwise_m2o", True, True, 2), 6, EVEN),
     Row("indexed pooling", built("index_blocks", "IndexedPool", 6, CONFIG), 6, EVEN),
     Row("indexed pooling, upsampling", chain(resampling("indexed", 0), resampling("indexed", 1)), 6, EVEN, resampled),
-    Row("max pooling", built("index_blocks", "MaxPool", 6, CONFIG), 6, EVEN),
+    Row("max pooling", built("index_blocks", "MaxPool", 6, CONFIG), 6),
     Row("max pooling, unpooling", chain(resampling("max", 0), resampling("max", 1)), 6, EVEN, resampled),
     *(Row(f"inverted residual {name}", built("modules", "InvertedResidual", *row), row[0])
       for name, row in {"with shortcut": (6, 6, 6), "without": (6, 4, 6), "unexpanded": (6, 4, 1),
@@ -193,7 +193,7 @@ def test_layer_is_equal(row, pynative):
     assert_layer_equal(row)
 
 
-# --- negative controls: each plants a bug in the reference's batch norm ---
+# --- negative controls: each plants a bug in the reference ---
 
 
 def biased_running_variance(monkeypatch):
@@ -214,12 +214,27 @@ def momentum_of_the_other_convention(monkeypatch):
     monkeypatch.setattr(torch_ref.layers, "batch_norm", lambda channels: torch.nn.BatchNorm2d(channels, momentum=0.9))
 
 
-PLANTED = {biased_running_variance: "bn.running_var", momentum_of_the_other_convention: "bn.running_mean"}
+def index_that_passes_no_gradient(monkeypatch):
+    forward = torch_ref.index_blocks.IndexBlock.forward
+
+    def detached(self, x):
+        encoder_index, decoder_index = forward(self, x)
+        return encoder_index.detach(), decoder_index
+
+    monkeypatch.setattr(torch_ref.index_blocks.IndexBlock, "forward", detached)
+
+
+PLANTED = {  # the row that finds it, and the tensor that it names
+    biased_running_variance: ("convolution, norm", "bn.running_var"),
+    momentum_of_the_other_convention: ("convolution, norm", "bn.running_mean"),
+    index_that_passes_no_gradient: ("indexed pooling, upsampling", "input"),
+}
 
 
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_planted_bug_is_found(plant, pynative, monkeypatch):
     plant(monkeypatch)
-    row, = (row for row in ROWS if row.name == "convolution, norm")
-    with pytest.raises(AssertionError, match=rf"^{PLANTED[plant]}: "):
+    name, tensor = PLANTED[plant]
+    row, = (row for row in ROWS if row.name == name)
+    with pytest.raises(AssertionError, match=rf"^{tensor}: "):
         assert_layer_equal(row)

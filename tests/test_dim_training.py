@@ -106,11 +106,11 @@ def test_a_stage_is_evaluated_with_its_own_configuration(trained, data, tmp_path
 def test_unpooling_survives_export_and_reload(trained):
     """... since the exporting program compares what it wrote with the checkpoint before it keeps it."""
     framework, logs, _ = trained
-    if framework is FRAMEWORKS["torch"]:
-        pytest.skip("only MindSpore exports")
-    checkpoint = logs / "finetune" / "best.ckpt"
-    export.main(["--ckpt_url", str(checkpoint), "--img_size", "32", "64", "--device_target", "CPU"])
-    assert checkpoint.with_suffix(".mindir").exists()
+    file_format, suffix = ("MINDIR", ".mindir") if framework is ms_impl else ("ONNX", ".onnx")
+    checkpoint = logs / "finetune" / f"best{suffix_of(framework)}"
+    export.main(["--ckpt_url", str(checkpoint), "--img_size", "32", "64", "--device_target", "CPU", "--file_format",
+                 file_format])
+    assert checkpoint.with_suffix(suffix).exists()
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)

@@ -2,17 +2,22 @@
 import shutil
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
+import torch
 
 import export
+import matting.export
 import ms_impl.eval
 import ms_impl.export
 import ms_impl.predict
 import torch_ref.eval
+import torch_ref.export
 import torch_ref.predict
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml, save_config
+from matting.errors import UserError
 from matting.files import read_alpha
 from matting.sample import SEPARATOR
 from ms_impl import utils
@@ -39,6 +44,8 @@ def place(tmp_path_factory):
     (place / "validation" / "data.txt").write_text("\n".join(SEPARATOR.join(row) for row in rows))
     write_pair(place, "cat", (77, 50))
     config = make_config({**read_yaml(DEFAULT_CONFIG), **SMALL})
+    ms.set_seed(1)
+    torch.manual_seed(1)
     for folder in ("ms", "torch"):
         (place / folder).mkdir()
         save_config(config, place / folder)
@@ -103,30 +110,75 @@ def test_an_export_that_differs_is_not_written(place, monkeypatch, capsys, diffe
     monkeypatch.setattr(ms_impl.export.ms, "export", lambda *_, file_name, **__: Path(file_name).touch())
     monkeypatch.setattr(ms_impl.export, "load_mindir", lambda path: IndexNet)
     monkeypatch.setattr(ms_impl.export, "predictor", lambda network: network)
-    monkeypatch.setattr(ms_impl.export, "relative_difference", lambda *_: difference)
+    monkeypatch.setattr(torch_ref.export.torch.onnx, "export", lambda network, example, path, **_: path.touch())
+    monkeypatch.setattr(torch_ref.export, "load_onnx", lambda path: IndexNet)
+    monkeypatch.setattr(matting.export, "relative_difference", lambda *_: difference)
     before = sorted((place / "ms").iterdir())
-    with pytest.raises(SystemExit) as ended:
-        export.main([*CPU, "--ckpt_url", str(place / "ms" / "best.ckpt")])
-    assert ended.value.code == 1
-    assert "would differ from the checkpoint's by" in capsys.readouterr().err
-    assert sorted((place / "ms").iterdir()) == before
+    for file_format in export.PROGRAMS:
+        with pytest.raises(SystemExit) as ended:
+            export.main(["--file_format", file_format, *CPU, "--ckpt_url", str(place / "ms" / "best.ckpt")])
+        assert ended.value.code == 1
+        assert "would differ from the checkpoint's by" in capsys.readouterr().err
+        assert sorted((place / "ms").iterdir()) == before
+
+
+def one_pixel_more(batch):
+    changed = batch.copy()
+    changed[0, 0, 0, 0] += 1
+    return changed
 
 
 def test_differences_are_relative_to_the_maximum():
     sizes = (32, 32), (64, 32)
-    double = ms_impl.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
+    double = matting.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
     assert double == pytest.approx(0.5)
-    assert ms_impl.export.relative_difference(np.copy, np.copy, sizes) == 0
+    assert matting.export.relative_difference(np.copy, np.copy, sizes) == 0
+    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes) > 0.1
+    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes, np.median) == 0
     for not_finite in ((32, 32), (64, 32)):
-        broken = ms_impl.export.relative_difference(
+        broken = matting.export.relative_difference(
             np.copy, lambda batch, size=not_finite: batch * np.nan if batch.shape[2:] == size else batch, sizes)
         assert np.isnan(broken)
 
 
-def test_mindir_lies_beside_the_checkpoint():
-    names = {"logs/best.ckpt": "logs/best.mindir", "official.pth.tar": "official.mindir", "a.b.pth": "a.b.mindir"}
+def test_a_graph_lies_beside_its_checkpoint():
+    names = {"logs/best.ckpt": "logs/best.onnx", "official.pth.tar": "official.onnx", "a.b.pth": "a.b.onnx"}
     for checkpoint, expected in names.items():
-        assert str(ms_impl.export.mindir_path(checkpoint)) == expected
+        assert str(matting.export.graph_path(checkpoint, ".onnx")) == expected
+
+
+@pytest.fixture(scope="module")
+def onnx_file(place):
+    """The ONNX file that the documented command writes beside the checkpoint, here one of MindSpore's."""
+    export.main(["--file_format", "ONNX", *CPU, *FRAME, "--ckpt_url", str(place / "ms" / "best.ckpt")])
+    return place / "ms" / "best.onnx"
+
+
+def test_an_onnx_file_evaluates_as_its_checkpoint_does(place, onnx_file, tmp_path):
+    assert torch_ref.utils.fixed_size(onnx_file) == (64, 96)
+    of_checkpoint = evaluate(torch_ref.eval, place, place / "ms" / "best.ckpt", tmp_path / "a")
+    of_onnx = evaluate(torch_ref.eval, place, onnx_file, tmp_path / "b")
+    assert of_checkpoint.keys() == of_onnx.keys() == {"lying_0", "standing_0"}
+    for name, alpha in of_checkpoint.items():
+        assert np.abs(of_onnx[name].astype(int) - alpha).max() <= 1  # float noise where rounding decides
+    assert len(np.unique(of_checkpoint["lying_0"])) > 3
+
+
+def test_an_onnx_file_of_fixed_size_mattes_photographs_of_any_but_evaluates_one(place, onnx_file, tmp_path, capsys):
+    assert predict(torch_ref.predict, place, onnx_file, tmp_path / "a").shape == (77, 50)
+    with pytest.raises(SystemExit):
+        evaluate(torch_ref.eval, place, onnx_file, tmp_path / "b", "--img_size", "96", "96")
+    assert "best.onnx: takes inputs of 96x64 only, not 96x96" in capsys.readouterr().err
+
+
+def test_a_damaged_onnx_file_is_named_in_one_line(tmp_path):
+    path = tmp_path / "best.onnx"
+    with pytest.raises(UserError, match=r"best\.onnx: no such file"):
+        torch_ref.utils.load_onnx(path)
+    path.write_bytes(b"not a graph")
+    with pytest.raises(UserError, match=r"best\.onnx: is not an ONNX file") as error:
+        torch_ref.utils.load_onnx(path)
+    assert "\n" not in str(error.value)
 
 
 def test_the_reference_evaluates_and_predicts(place, tmp_path):
@@ -135,7 +187,7 @@ def test_the_reference_evaluates_and_predicts(place, tmp_path):
     assert predict(torch_ref.predict, place, checkpoint, tmp_path / "b").shape == (77, 50)
 
 
-PROGRAMS = [ms_impl.eval, ms_impl.export, ms_impl.predict, torch_ref.eval, torch_ref.predict]
+PROGRAMS = [ms_impl.eval, ms_impl.export, ms_impl.predict, torch_ref.eval, torch_ref.export, torch_ref.predict]
 
 
 def pair_for(program, place):

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint on a prepared validation set; every key of default_config.yaml is a flag.
+"""Evaluate a checkpoint or an ONNX file on a prepared validation set; every key of default_config.yaml is a flag.
 
 python -m torch_ref.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
 """

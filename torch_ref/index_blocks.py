@@ -100,14 +100,15 @@ class MaxPool(nn.Module):
 
 
 class MaxUnpool(nn.Module):
-    """Puts each value back where its maximum lay, zero elsewhere."""
+    """Puts each value back where its maximum lay, zero elsewhere.
 
-    def __init__(self):
-        super().__init__()
-        self.unpool = nn.MaxUnpool2d(2, 2)
+    That is nn.MaxUnpool2d, for which ONNX export has no operator.
+    """
 
     def forward(self, x, guide):
-        return self.unpool(x, guide)
+        batch, channels, height, width = x.shape
+        places = x.new_zeros(batch, channels, 4 * height * width).scatter(2, guide.flatten(2), x.flatten(2))
+        return places.view(batch, channels, 2 * height, 2 * width)
 
 
 class BilinearUpsample(nn.Module):

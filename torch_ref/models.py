@@ -1,5 +1,6 @@
 """The models that every program knows: how each is built, what it is trained with, what it starts from."""
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from matting.checkpoints import stage_result
@@ -9,7 +10,7 @@ from torch_ref.dim import DeepImageMatting
 from torch_ref.learner import Adam, Learner, Momentum
 from torch_ref.losses import MattingLoss
 from torch_ref.model import IndexNet
-from torch_ref.utils import find_device, load_checkpoint, load_mobilenet, load_vgg, predictor
+from torch_ref.utils import find_device, load_checkpoint, load_mobilenet, load_onnx_predictor, load_vgg, predictor
 
 
 class Model(NamedTuple):
@@ -59,7 +60,9 @@ def start_stage(network, config):
 
 
 def load_predictor(config):
-    """The network of config.ckpt_url on the configured device as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    """The network of config.ckpt_url, a checkpoint or an .onnx, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
+    if Path(config.ckpt_url).suffix == ".onnx":
+        return load_onnx_predictor(config.ckpt_url)
     device = find_device(config)
     network = build(config)
     load_checkpoint(network, config.ckpt_url)

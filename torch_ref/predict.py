@@ -1,4 +1,4 @@
-"""Matte photographs with a checkpoint; every key of default_config.yaml is a flag, too.
+"""Matte photographs with a checkpoint or an ONNX file; every key of default_config.yaml is a flag, too.
 
 python -m torch_ref.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
 """
@@ -6,6 +6,7 @@ from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.prediction import Job, add_arguments, run
 from torch_ref.models import load_predictor
+from torch_ref.utils import fixed_size
 
 
 @entry_point
@@ -14,7 +15,7 @@ def main(argv=None):
     add_arguments(parser)
     config, arguments = load_config(parser, argv, with_checkpoint=True)
     job = Job.of(arguments)
-    run(job, load_predictor(config), config)
+    run(job, load_predictor(config), config, fixed_size(config.ckpt_url))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """What every program of the reference needs: weights in and out, and a network as a plain function."""
 import io
+from pathlib import Path
 
+import onnxruntime
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from matting.errors import UserError
+from matting.export import of_one_size
 from matting.files import atomic_path
 from matting.weights import house_weights, mobilenet_weights, vgg_weights
 
@@ -56,6 +60,39 @@ def save_checkpoint(network, path):
     torch.save(network.state_dict(), content)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
+
+
+def load_onnx(path):
+    """An exported graph as a function from arrays to arrays, on the CPU; raises UserError where it cannot be read."""
+    session = _onnx_session(path)
+
+    def predict(batch):
+        return session.run(None, {session.get_inputs()[0].name: batch})[0]
+
+    return predict
+
+
+def load_onnx_predictor(path):
+    """As load_onnx; the function raises UserError for sizes that the graph was not exported for."""
+    return of_one_size(load_onnx(path), path, fixed_size(path))
+
+
+def fixed_size(path):
+    """(height, width) of the only images that an .onnx takes; None for a dynamic one and for checkpoints."""
+    if Path(path).suffix != ".onnx":
+        return None
+    sides = tuple(_onnx_session(path).get_inputs()[0].shape[2:])
+    return sides if all(isinstance(side, int) for side in sides) else None  # a dynamic side has a name instead
+
+
+def _onnx_session(path):
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; write one with python export.py --file_format ONNX "
+                        "--ckpt_url CHECKPOINT")
+    try:
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        raise UserError(f"{path}: is not an ONNX file ({str(error).splitlines()[0]})") from None
 
 
 def predictor(network):

@@ -1,0 +1,75 @@
+"""Exporting a checkpoint as a graph file beside it, which takes its name only after it gave the checkpoint's output."""
+from pathlib import Path
+
+import numpy as np
+
+from matting.config import config_parser, load_config
+from matting.errors import UserError
+from matting.files import atomic_path
+from matting.inference import STRIDE, network_side
+
+TOLERANCE = 1e-5  # max |exported - checkpoint| / max |checkpoint|
+
+
+def read_arguments(description, argv):
+    """What an exporting program is told -> (Config, whether the graph takes images of any size)."""
+    parser = config_parser(description)
+    parser.add_argument("--dynamic", action="store_true", help="any height and width that are multiples of 32")
+    config, own = load_config(parser, argv, with_checkpoint=True)
+    return config, own.dynamic
+
+
+def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max):
+    """Write the network of config.ckpt_url as a graph file -> (its path, its output's relative difference).
+
+    write: (path, height, width), with the sides of config.img_size rounded up to multiples of 32, the only ones that
+    the graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
+    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE.
+    """
+    path = graph_path(config.ckpt_url, suffix)
+    height, width = map(network_side, config.img_size)
+    sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
+    with atomic_path(path) as temporary:
+        write(temporary, height, width)
+        difference = relative_difference(reference, load(temporary), sizes, measure)
+        if not difference <= TOLERANCE:
+            raise UserError(f"{path}: not written, since its output would differ from the checkpoint's by "
+                            f"{difference:.1e} of the maximum (allowed: {TOLERANCE:.0e})")
+    return path, difference
+
+
+def of_one_size(predict, path, size):
+    """The predictor of a graph file, raising UserError for inputs of another (height, width) than `size`, if given."""
+
+    def checked(batch):
+        if size and batch.shape[2:] != size:
+            raise UserError(f"{path}: takes inputs of {size[1]}x{size[0]} only, not {batch.shape[3]}x{batch.shape[2]}; "
+                            f"pass --img_size {size[0]} {size[1]}, or export the checkpoint again with --dynamic")
+        return predict(batch)
+
+    return checked
+
+
+def report(path, difference):
+    """The exporting program's result, for its user."""
+    print(f"{path}: written, reloaded and compared; difference to the checkpoint's output {difference:.1e} of its "
+          "maximum")
+
+
+def graph_path(checkpoint, suffix):
+    """logs/best.ckpt, .mindir -> logs/best.mindir; official.pth.tar, .onnx -> official.onnx."""
+    path = Path(checkpoint)
+    return path.with_name(path.name.removesuffix(".tar")).with_suffix(suffix)
+
+
+def relative_difference(reference, candidate, sizes, measure=np.max):
+    """max |candidate - reference| / max |reference| of two predictors on random (1, 4, H, W) inputs, largest of all.
+
+    measure: what takes the place of the first maximum.
+    """
+    differences = []
+    for size in sizes:
+        batch = np.random.default_rng(0).normal(size=(1, 4, *size)).astype(np.float32)
+        expected = reference(batch)
+        differences.append(measure(np.abs(candidate(batch) - expected)) / np.abs(expected).max())
+    return np.max(differences)  # which, unlike max, passes NaN on

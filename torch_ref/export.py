@@ -1,0 +1,44 @@
+"""Export a checkpoint as ONNX beside it, which takes its name only after it gave the checkpoint's own output.
+
+python export.py --file_format ONNX --ckpt_url CKPT [--dynamic]
+"""
+import warnings
+
+import numpy as np
+import torch
+
+from matting.errors import entry_point
+from matting.export import read_arguments, report, write_checked
+from torch_ref.models import build
+from torch_ref.utils import load_checkpoint, load_onnx, predictor
+
+INPUT, OUTPUT = "image_and_trimap", "alpha"
+SIDES = {2: "height", 3: "width"}
+
+
+def export(config, dynamic):
+    """Write the network of config.ckpt_url as ONNX; returns and raises what matting.export.write_checked does."""
+    network = build(config)
+    load_checkpoint(network, config.ckpt_url)
+
+    def write(path, height, width):
+        # by tracing: the default, torch.export, took ten times as long, for any size forty times, and equalled it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of tracing
+            warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # leaves a few constants for run time
+            torch.onnx.export(network, torch.zeros(1, 4, height, width), path, input_names=[INPUT],
+                              output_names=[OUTPUT], dynamo=False,
+                              dynamic_axes={INPUT: SIDES, OUTPUT: SIDES} if dynamic else None)
+
+    # rounding decides which of two nearly equal maxima is unpooled, and in a large image it does: single pixels differ
+    measure = np.median if config.resampling == "max" else np.max
+    return write_checked(config, dynamic, ".onnx", write, predictor(network), load_onnx, measure)
+
+
+@entry_point
+def main(argv=None):
+    report(*export(*read_arguments("Export a checkpoint as ONNX beside it, and check what was written.", argv)))
+
+
+if __name__ == "__main__":
+    main()
