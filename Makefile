@@ -1,13 +1,16 @@
-# make demo: see it work.  make test: prove it works.  Both set up everything they need.
+# make demo, demo-dim: see it work.  make test: prove it works.  All set up everything they need.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo test lint parity parity-full bench versions clean
+.PHONY: demo demo-dim test lint parity parity-full bench versions clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
+
+demo-dim: $(READY)
+	$(BIN)/python scripts/demo.py dim
 
 test: lint
 	$(BIN)/python -m pytest tests parity

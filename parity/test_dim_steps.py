@@ -1,7 +1,8 @@
-"""Training Deep Image Matting's refinement in both frameworks: the gradients of a step, and where 20 steps lead.
+"""Training Deep Image Matting's stages in both frameworks: the gradients of a step, and where 20 steps lead.
 
-The other two stages train through batch norm's batch statistics and the places of maxima, where rounding tips some of
-them: one float32 step differs by some percent in single gradients. They need a float64 run as the truth to be compared.
+The refinement alone is compared directly. The other stages learn through batch norm's batch statistics and the places
+of maxima, and are compared beside PyTorch in float64, as in test_training.py; after the first step the velocities, or
+Adam's first moments, are the gradients.
 """
 import dataclasses
 
@@ -17,11 +18,14 @@ import torch_ref.utils
 from matting.config import default_values, make_config
 from parity.compare import assert_equal, relative_difference
 from parity.test_dim import NARROW, dim_pair
+from parity.test_training import assert_same_training
+from parity.trajectory import SIDES, train
 
 FRAMEWORKS = {"mindspore": ms_impl, "torch": torch_ref}
 STEPS = 20
 GRADIENT_BUDGET = 1e-4  # 7e-6 was seen
 STEPS_BUDGET = 1e-5  # 3e-7 was seen
+WINDOW = (1, 2, 5, STEPS)
 
 
 def waves(channels, rng):
@@ -92,3 +96,19 @@ def test_steps_with_another_loss_are_told_apart(refining):
     with pytest.raises(AssertionError, match="^velocity.refinement"):
         assert_equal(both["torch"].state(), refining[0]["mindspore"], GRADIENT_BUDGET,
                      ["velocity.refinement.residual.bias"])
+
+
+def assert_trains_alike(stage, window):
+    values = default_values("dim", stage) | {"stage": stage, "learning_rate": 1e-3, "epochs": STEPS}
+    config = dataclasses.replace(make_config(values), **NARROW)
+    assert_same_training(*(train(side, config, window) for side in SIDES))
+
+
+def test_training_of_the_whole_network_is_equal():
+    assert_trains_alike("finetune", WINDOW[:2])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("stage", ["encoder_decoder", "finetune"])
+def test_longer_training_is_equal(stage):
+    assert_trains_alike(stage, WINDOW)

@@ -23,7 +23,9 @@ MODES = {"graph": ms.GRAPH_MODE, "line by line": ms.PYNATIVE_MODE}
 
 def kind_of(name):
     first = name.partition(".")[0]
-    return "running statistics" if "running" in name else first if first.endswith(("moment", "losses")) else "weights"
+    if "running" in name:
+        return "running statistics"
+    return first if first in ("losses", "velocity", "first_moment", "second_moment") else "weights"
 
 
 def distances(state, truth):
@@ -55,8 +57,8 @@ def assert_same_training(actual, rounded, truth):
 
 def settings(config, policy, window):
     """Of a training with a milestone inside the window."""
-    return dataclasses.replace(config, encoder_bn=policy, epochs=max(window), milestones=(max(window) // 2,),
-                               learning_rate=1e-3, **SMALL)
+    return dataclasses.replace(config, stage="indexnet", encoder_bn=policy, epochs=max(window),
+                               milestones=(max(window) // 2,), learning_rate=1e-3, **SMALL)
 
 
 def assert_trains_alike(config, policy, mode, window):

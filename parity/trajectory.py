@@ -1,24 +1,28 @@
 """Both frameworks' learners on the same batches from the same weights, and PyTorch's in float64 as the truth.
 
-The loss is scaled down until gradients are about as large as Adam's epsilon. Adam otherwise makes a step of full length
-of a gradient that is nothing but rounding, and two correct programs part within a few steps. Scaled, it passes rounding
-on in proportion, and epsilon counts in every step.
+Where Adam learns, the loss is scaled down until gradients are about as large as Adam's epsilon. Adam otherwise makes a
+step of full length of a gradient that is nothing but rounding, and two correct programs part within a few steps. So
+scaled it passes rounding on in proportion, and epsilon counts in every step.
+
+Deep Image Matting's pictures are noise and its rectifiers open. Where the two largest values of a pooled cell are equal
+but for rounding, either may be the maximum, and unpooling puts a value elsewhere; neighbours in noise are far apart.
+That needs batch norm by the batch's statistics: by running ones, open rectifiers make features nearly constant.
 """
 import dataclasses
 
+import numpy as np
 import torch
 from mindspore import nn
 
 import ms_impl.learner
-import ms_impl.src.model
-import ms_impl.train
+import ms_impl.models
+import ms_impl.src.dim
 import ms_impl.utils
+import torch_ref.dim
 import torch_ref.learner
-import torch_ref.model
-import torch_ref.train
+import torch_ref.models
 import torch_ref.utils
-from matting.schedule import learning_rates
-from parity.networks import SHORT, network_pair, smooth_batch
+from parity.networks import SHORT, network_pair, open_gates, smooth_batch
 
 LOSS_SCALE = 1e-5
 SAMPLES, SIDE = 4, 64
@@ -58,28 +62,55 @@ class Float64Learner(torch_ref.learner.Learner):
         return super()._tensor(array).double()
 
 
-SIDES = {  # framework, its network, its scaled loss, learner
-    "mindspore": (ms_impl, ms_impl.src.model.IndexNet, ScaledCell, ms_impl.learner.Learner),
-    "torch": (torch_ref, torch_ref.model.IndexNet, ScaledModule, torch_ref.learner.Learner),
-    "float64": (torch_ref, torch_ref.model.IndexNet, ScaledModule, Float64Learner),
+SIDES = {  # framework, its scaled loss, learner
+    "mindspore": (ms_impl, ScaledCell, ms_impl.learner.Learner),
+    "torch": (torch_ref, ScaledModule, torch_ref.learner.Learner),
+    "float64": (torch_ref, ScaledModule, Float64Learner),
 }
+DIM = (ms_impl.src.dim.DeepImageMatting, torch_ref.dim.DeepImageMatting)
+
+
+def indexnet_start(config):
+    """Weights, and the batches that are taken in turn."""
+    return network_pair(config.network).weights, [smooth_batch(SAMPLES, SIDE, SIDE, seed) for seed in range(BATCHES)]
+
+
+def far_from_ties(weights):
+    """The same weights with the raw alpha's rectifiers open, it in the middle of its range, its correction small."""
+    changed = {name: values if name.startswith("refinement.") else opened
+               for (name, values), opened in zip(weights.items(), open_gates(weights).values(), strict=True)}
+    for name in ("prediction.weight", "refinement.residual.weight"):
+        changed[name] = changed[name] / 30
+    return changed
+
+
+def dim_start(config):
+    """Weights, and the batches that are taken in turn."""
+    noise = np.random.default_rng(0).standard_normal((BATCHES, SAMPLES, 4, SIDE, SIDE)).astype(np.float32)
+    batches = [smooth_batch(SAMPLES, SIDE, SIDE, seed) | {"image": image} for seed, image in enumerate(noise)]
+    return network_pair(config.network, networks=DIM, change=far_from_ties).weights, batches
+
+
+STARTS = {"indexnet": indexnet_start, "dim": dim_start}
 
 
 def train(side, config, checkpoints):
-    """Train with a side's real learner -> {step: state} after each step in `checkpoints`.
+    """Train config.stage with a side's real learner -> {step: state} after each step in `checkpoints`.
 
-    A state is {"losses": all so far, name of a weight or running statistic: array, "first_moment.NAME": array, ...}. An
-    epoch has one step, so that config.milestones count steps. Dropout's masks are those of training, the same
-    everywhere.
+    A state is {"losses": all so far, name of a weight or running statistic: array, and for each of the optimiser's
+    moments "first_moment.NAME", say: array}. An epoch has one step, so that config.milestones count steps. Dropout's
+    masks are those of training, the same everywhere.
     """
-    framework, network_class, scaled, learner_class = SIDES[side]
-    network = network_class(config.network)
-    framework.utils.set_weights(network, network_pair(config.network).weights)
-    stage, = framework.train.training_plan(config)
-    learner = learner_class(network, dataclasses.replace(stage, loss=scaled(stage.loss)), config)
-    batches = [smooth_batch(SAMPLES, SIDE, SIDE, seed) for seed in range(BATCHES)]
+    framework, scaled, learner_class = SIDES[side]
+    weights, batches = STARTS[config.model](config)
+    network = framework.models.build(config)
+    framework.utils.set_weights(network, weights)
+    stage = {stage.name: stage for stage in framework.models.training_plan(config)}[config.stage]
+    if stage.optimiser is framework.learner.Adam:
+        stage = dataclasses.replace(stage, loss=scaled(stage.loss))
+    learner = learner_class(network, stage, config)
     losses, states = [], {}
-    for step, rate in enumerate(learning_rates(config, steps_per_epoch=1)[:max(checkpoints)].tolist(), 1):
+    for step, rate in enumerate(stage.schedule(config, 1)[:max(checkpoints)].tolist(), 1):
         losses.append(learner.step(batches[step % BATCHES], rate))
         if step in checkpoints:
             moments = learner.state()

@@ -1,6 +1,7 @@
 """Deep Image Matting's three stages, by both programs: what each starts from, changes and leaves as it was."""
 import json
 
+import cv2
 import mindspore as ms
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import torch_ref.train
 from matting.config import config_parser, load_stages
 from matting.sample import SEPARATOR
 from matting.weights import read_weights
+from tests.tensorboard import board
 from tests.tiny_data import prepare_data_set, write_data_set
 from tests.tiny_images import LANDSCAPE, write_row
 
@@ -77,15 +79,32 @@ def test_the_third_stage_changes_everything(trained):
     assert changed(weights["refine"], weights["finetune"]) == set(weights["finetune"])
 
 
-def test_each_stage_validates_keeps_its_best_and_shows_pictures(trained):
+def test_each_stage_validates_and_keeps_its_best(trained):
     framework, logs, _ = trained
     for stage in STAGES:
         records = [json.loads(line) for line in (logs / stage / "metrics.jsonl").read_text().splitlines()]
         validation, = [record["validation"] for record in records if "validation" in record]
         assert all(validation[metric] > 0 for metric in ("sad", "mse", "grad", "conn"))
         assert (logs / stage / f"best{suffix_of(framework)}").exists()
-        assert list((logs / stage / "tensorboard").iterdir())
         assert f"refine: {stage != 'encoder_decoder'}".lower() in (logs / stage / "config.yaml").read_text().lower()
+
+
+PICTURES = ("background", "foreground", "input", "true_alpha", "predicted_alpha", "composite_with_predicted_alpha")
+
+
+def test_each_stage_shows_its_curves_and_pictures(trained):
+    learning = {"encoder_decoder": {"encoder", "pools", "bridge", "decoder", "prediction"}, "refine": {"refinement"}}
+    learning["finetune"] = learning["encoder_decoder"] | learning["refine"]
+    for stage in STAGES:
+        shown = board(trained[1] / stage)
+        assert [step for step, _ in shown["training/loss"]] == [1, 2]
+        assert all(value.simple_value > 0 for _, value in shown["training/loss"] + shown["validation/sad"])
+        assert {tag for tag in shown if tag.startswith("learning_rate/")} == {
+            f"learning_rate/{part}" for part in learning[stage]}
+        for name in PICTURES:
+            (step, value), = shown[name]
+            pixels = cv2.imdecode(np.frombuffer(value.image.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+            assert step == 2 and pixels.shape == (64, 64, 3) and pixels.std() > 0, (stage, name)
 
 
 def test_every_stage_can_be_resumed(trained, data):
@@ -103,14 +122,15 @@ def test_a_stage_is_evaluated_with_its_own_configuration(trained, data, tmp_path
     assert json.loads((tmp_path / "metrics.json").read_text())["means"]["sad"] > 0
 
 
-def test_unpooling_survives_export_and_reload(trained):
+@pytest.mark.parametrize("size", ["fixed", "dynamic"])
+def test_unpooling_survives_export_and_reload(trained, size, capsys):
     """... since the exporting program compares what it wrote with the checkpoint before it keeps it."""
     framework, logs, _ = trained
     file_format, suffix = ("MINDIR", ".mindir") if framework is ms_impl else ("ONNX", ".onnx")
     checkpoint = logs / "finetune" / f"best{suffix_of(framework)}"
     export.main(["--ckpt_url", str(checkpoint), "--img_size", "32", "64", "--device_target", "CPU", "--file_format",
-                 file_format])
-    assert checkpoint.with_suffix(suffix).exists()
+                 file_format, *(["--dynamic"] if size == "dynamic" else [])])
+    assert f"{checkpoint.with_suffix(suffix)}: written, reloaded and compared" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)

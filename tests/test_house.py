@@ -41,6 +41,41 @@ def test_a_forbidden_import_is_found():
     assert imports("def f():\n    import torch\nimport cv2", everywhere=False) == {"cv2"}
 
 
+# What only a row of a table, or Deep Image Matting's own file, may say.
+DIM_WORDS = {"dim", "encoder_decoder", "refine", "finetune", "DeepImageMatting", "refinement", "bridge",
+             "decoder_skips"}
+TABLES = {"matting/config.py", "ms_impl/models.py", "torch_ref/models.py"}
+OWN_FILES = {"ms_impl/src/dim.py", "torch_ref/dim.py"}
+
+
+def words(source):
+    """The names, attributes and texts of a module's code."""
+    nodes = list(ast.walk(ast.parse(source)))
+    return ({node.id for node in nodes if isinstance(node, ast.Name)}
+            | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            | {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)})
+
+
+def compares_models(source):
+    """Whether a module asks which model is configured, instead of looking up that model's row."""
+    return any(isinstance(operand, ast.Attribute) and operand.attr == "model"
+               for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Compare)
+               for operand in (node.left, *node.comparators))
+
+
+@pytest.mark.parametrize("package", ["matting", "ms_impl", "torch_ref", "data"])
+def test_deep_image_matting_is_rows_and_classes_and_no_branch(package):
+    for path in (ROOT / package).rglob("*.py"):
+        name, source = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+        assert not compares_models(source), name
+        assert name in TABLES | OWN_FILES or not words(source) & DIM_WORDS, f"{name}: {words(source) & DIM_WORDS}"
+
+
+def test_a_branch_for_deep_image_matting_is_found():
+    assert compares_models("if config.model == other:\n    pass")
+    assert words("if config.stage in ('refine',):\n    build(config.bridge)") & DIM_WORDS == {"refine", "bridge"}
+
+
 @pytest.mark.parametrize("package", ["ms_impl", "torch_ref", "matting", "data", "parity", "tests", "benchmarks"])
 def test_files_say_what_they_are(package):
     for path in (ROOT / package).rglob("*.py"):

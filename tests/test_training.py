@@ -3,7 +3,6 @@ import errno
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -11,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 from matting.averaging import MovingAverage
 from matting.config import RESOLVED_NAME, config_parser, load_config
 from matting.errors import UserError
 from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
+from tests.tensorboard import board
 from tests.tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
 
 PROGRAM = Path(__file__).with_name("tiny_training.py")
@@ -406,21 +405,8 @@ def test_log_every_thins_the_journal_but_keeps_the_last_step(tmp_path):
     assert [step for step, _ in losses(tmp_path)] == [7, 14, 20]
 
 
-def events(folder):
-    """TensorBoard's records: length, its checksum, the event, its checksum."""
-    for path in sorted((folder / "tensorboard").iterdir()):
-        content, place = path.read_bytes(), 0
-        while place < len(content):
-            length, = struct.unpack_from("<Q", content, place)
-            yield Event.FromString(content[place + 12:place + 12 + length])
-            place += length + 16
-
-
 def test_tensorboard_shows_loss_rates_validation_and_pictures(uninterrupted):
-    steps = {}
-    for event in events(uninterrupted):
-        for value in event.summary.value:
-            steps.setdefault(value.tag, []).append(event.step)
+    steps = {tag: [step for step, _ in values] for tag, values in board(uninterrupted).items()}
     assert steps["training/loss"] == steps["learning_rate/weights"] == list(range(1, LAST_STEP + 1))
     for tag in ("validation/sad", "input", "trimap", "predicted_alpha", "true_alpha", "composite_with_predicted_alpha"):
         assert steps[tag] == [5, 10, 15, 20]
