@@ -178,7 +178,8 @@ class Trainer:
     def _settings(self):
         """What a run must share with the one it continues."""
         return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.batch_size, "seed": self.config.seed,
-                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay}
+                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay,
+                "sync_batch_norm": self.config.sync_batch_norm}
 
     def _take_steps(self, start):
         with closing(iter(self.batches(start))) as batches:
