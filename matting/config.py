@@ -133,6 +133,7 @@ class Config(IndexNetConfig, DimConfig):
     device_id: int
     device_start: int
     is_distributed: bool
+    sync_batch_norm: bool
 
     def __post_init__(self):
         for key, allowed in CHOICES.items():

@@ -127,6 +127,7 @@ class TrainingBatches:
         self.config = config
         self.feed = TrainingFeed(config, shard, shards, start)
         self.steps_per_epoch = self.feed.steps_per_epoch
+        self.workers = worker_count(config, shards)  # the launcher starts all on this machine
 
     def __len__(self):
         return self.feed.steps
@@ -154,9 +155,9 @@ def documented_label(batch):
     return np.concatenate([*colours, batch["alpha"], batch["unknown"]], axis=1)
 
 
-def worker_count(config):
-    """Loader processes: num_workers, but at most one for each core this process may use."""
-    return min(config.num_workers, len(os.sched_getaffinity(0)))
+def worker_count(config, sharing=1):
+    """Loader processes: num_workers, but at most one for each core that is left to each of the `sharing` processes."""
+    return max(1, min(config.num_workers, len(os.sched_getaffinity(0)) // sharing))
 
 
 def reported_by_worker(error):

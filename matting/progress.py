@@ -121,7 +121,7 @@ class Progress:
             "samples_per_second": round(self.samples / seconds, 2),
         }
         epoch = (step - 1) // self.steps_per_epoch + 1
-        self.journal.write(step=step, epoch=epoch, learning_rates=rates, **figures)
+        self.journal.write(step=step, epoch=epoch, samples=self.samples, learning_rates=rates, **figures)
         self.board.scalars(step, "training", figures)
         self.board.scalars(step, "learning_rate", rates)
         steady = list(self._recent)[1:] or self._recent  # the first step compiles

@@ -1,11 +1,12 @@
 """The training loop of both frameworks and every network: steps, checkpoints, validation, stops that lose nothing."""
+import fcntl
 import logging
 import math
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from matting.averaging import MovingAverage
 from matting.checkpoints import Checkpoints
 from matting.composition import composite
-from matting.config import save_config
+from matting.config import RESOLVED_NAME, save_config
 from matting.errors import UserError
 from matting.evaluation import validate, validation_recipes
 from matting.progress import Progress
@@ -148,8 +149,7 @@ class Trainer:
                                      self.config.log_every)
         with self.stop, self.progress, logging_redirect_tqdm():
             try:
-                if self.leads:
-                    self._validate_if_due(start)
+                self._by_leader(partial(self._validate_if_due, start))
                 self._take_steps(start)
             except Stopped:
                 number = signal.Signals(self.stop.number or signal.SIGTERM)
@@ -178,7 +178,8 @@ class Trainer:
     def _settings(self):
         """What a run must share with the one it continues."""
         return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.batch_size, "seed": self.config.seed,
-                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay}
+                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay,
+                "sync_batch_norm": self.config.sync_batch_norm}
 
     def _take_steps(self, start):
         with closing(iter(self.batches(start))) as batches:
@@ -204,9 +205,30 @@ class Trainer:
         if stopping:
             self.peers.any(True)  # nobody leaves before the checkpoint is written
             raise Stopped
-        if self.leads and ends_epoch:
-            self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
-            self._validate_if_due(step)
+        if ends_epoch:
+            self._by_leader(partial(self._show_and_validate, step, batch))
+
+    def _by_leader(self, work):
+        """Have the first process work for as long as it takes while the others wait; raises Stopped in all or in none.
+
+        They wait for a lock of a file, since MindSpore's sums over processes on CPU give up after 30 seconds.
+        """
+        path = self.folder / RESOLVED_NAME
+        if self.leads:
+            with path.open("a") as file, suppress(Stopped):
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.peers.any(False)  # nobody waits for the lock before it is held
+                work()
+        else:
+            self.peers.any(False)
+            with path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+        if self.peers.any(self.stop.number > 0):
+            raise Stopped
+
+    def _show_and_validate(self, step, batch):
+        self.progress.board.pictures(step, first_sample_pictures(batch, self.learner.predict, self.config))
+        self._validate_if_due(step)
 
     def _next(self, batches, step):
         try:

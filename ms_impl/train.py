@@ -14,6 +14,7 @@ from ms_impl.learner import Learner
 from ms_impl.models import build, start_stage, training_plan
 from ms_impl.peers import join, with_own_device
 from ms_impl.src.dataset import TrainingLoader
+from ms_impl.src.layers import share_batch_statistics
 from ms_impl.utils import set_device
 
 
@@ -22,6 +23,8 @@ def train_stage(config, peers):
     ms.set_seed(config.seed)
     network = build(config)
     start_stage(network, config)
+    if config.sync_batch_norm and peers.count > 1:
+        share_batch_statistics(network, peers.count)
     stage = {stage.name: stage for stage in training_plan(config)}[config.stage]
     learner = Learner(network, stage, config, peers)
     train(stage, learner, partial(TrainingLoader, config, peers.rank, peers.count), config, peers)

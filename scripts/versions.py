@@ -12,7 +12,9 @@ from pathlib import Path
 from matting.errors import entry_point
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHONS = {"2.0.0": "3.9", "2.7.2": "3.11", "2.8.0": "3.11", "2.9.0": "3.11", "2.10.0": "3.11"}  # by MindSpore
+PYTHONS = {"gpu 1.6.1": "3.9", "gpu 1.10.0": "3.9", "2.0.0": "3.9",  # by MindSpore
+           "2.7.2": "3.11", "2.8.0": "3.11", "2.9.0": "3.11", "2.10.0": "3.11"}
+OLDEST_PYTHON = (3, 10)  # that this code runs on
 STAGES = ("build", "train", "evaluate", "export")  # of scripts/smoke.py
 SMOKE_SECONDS = 600
 
@@ -46,6 +48,8 @@ def environment(python, mindspore, folder):
 
 def outcome(mindspore, folder):
     """({stage: whether it passed}, remark) of one version."""
+    if tuple(map(int, PYTHONS[mindspore].split("."))) < OLDEST_PYTHON:
+        return {}, f"skipped: its newest Python is {PYTHONS[mindspore]}, this code needs 3.10"
     python = find_python(PYTHONS[mindspore])
     if not python:
         return {}, f"skipped: no Python {PYTHONS[mindspore]} here"

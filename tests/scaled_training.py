@@ -1,31 +1,47 @@
-"""A MindSpore training that several processes can share: a small IndexNet, all batch norms frozen, fixed random data.
+"""A MindSpore training that several processes can share: a small network with all that ranks could get wrong.
 
 Run by ms_impl.launch as each of its processes: python tests/scaled_training.py --is_distributed True --logs_dir DIR.
+--before DIR: first train in that folder, to the end.
 """
+from dataclasses import replace
+
 import mindspore as ms
 import numpy as np
 from mindspore import nn
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.training import Trainer
-from ms_impl.learner import Learner
+from matting.schedule import learning_rates
+from matting.training import Trainer, TrainingStage
+from ms_impl.learner import Adam, Learner
 from ms_impl.peers import join
-from ms_impl.src.model import IndexNet
-from ms_impl.train import training_plan
+from ms_impl.src.layers import ConvBNReLU, conv2d, set_batch_norm_policy, share_batch_statistics
+from ms_impl.src.losses import MattingLoss
 from ms_impl.utils import set_device
 
-SIDE = 64
+SIDE, WIDTH = 32, 8
 BATCH = 4  # of all processes together
-STEPS_PER_EPOCH, EPOCHS = 3, 4
+STEPS_PER_EPOCH, EPOCHS = 3, 6
 CHANNELS = {"image": 4, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
 
 
-class BlindLearner(Learner):
-    """Predicts nothing, since that would compile a second graph; all else is the learner's."""
+class Network(nn.Cell):
+    """Frozen batch norm, batch statistics, dropout: (B, 4, H, W) -> (B, 1, H, W)."""
 
-    def predict(self, image):
-        return np.zeros_like(image[:, :1])
+    dropout_probability = 0.5
+
+    def __init__(self, encoder_bn):
+        super().__init__()
+        self.encoder = ConvBNReLU(4, WIDTH, 3)
+        set_batch_norm_policy(self.encoder, encoder_bn)
+        self.decoder = ConvBNReLU(WIDTH, WIDTH, 3)
+        self.prediction = conv2d(WIDTH, 1, 3)
+
+    def dropout_shape(self, batch, height, width):
+        return batch, WIDTH, height, width
+
+    def construct(self, x, dropout=1):
+        return self.prediction(self.decoder(self.encoder(x) * dropout))
 
 
 def batches(step, rank=0, count=1):
@@ -33,29 +49,36 @@ def batches(step, rank=0, count=1):
     while True:
         rng = np.random.default_rng((11, step))
         batch = {name: rng.random((BATCH, channels, SIDE, SIDE), np.float32) for name, channels in CHANNELS.items()}
+        batch["image"] *= rng.uniform(1, 3, (BATCH, 1, 1, 1)).astype(np.float32)  # so that ranks' statistics differ
         batch["unknown"] = (rng.random((BATCH, 1, SIDE, SIDE)) < 0.3).astype(np.float32)
         yield {name: column[rank::count] for name, column in batch.items()}
         step += 1
 
 
-def train(config):
-    """Train as one of config's processes."""
-    set_device(config)
-    peers = join(config)
+def train(config, peers):
+    """Train as one of `peers`."""
     ms.set_seed(config.seed)
-    network = IndexNet(config.network)
-    for _, cell in network.cells_and_names():
-        if isinstance(cell, nn.BatchNorm2d):
-            cell.use_batch_statistics = False
-    stage, = training_plan(config)
-    learner = BlindLearner(network, stage, config, peers)
+    network = Network(config.encoder_bn)
+    if config.sync_batch_norm:
+        share_batch_statistics(network, peers.count)
+    stage = TrainingStage("small", {"encoder": 0.01, "decoder": 1, "prediction": 1},
+                          MattingLoss(config.alpha_loss_weight), Adam, learning_rates)
+    learner = Learner(network, stage, config, peers)
+    learner.predict = lambda image: np.zeros_like(image[:, :1])  # which would compile a second graph
     Trainer(stage, learner, lambda step: batches(step, peers.rank, peers.count), STEPS_PER_EPOCH, None, config,
             peers).run()
 
 
 @entry_point
 def main(argv=None):
-    train(load_config(config_parser("Train a small IndexNet."), argv)[0])
+    parser = config_parser("Train a small network.")
+    parser.add_argument("--before")
+    config, own = load_config(parser, argv)
+    set_device(config)
+    peers = join(config)
+    if own.before:
+        train(replace(config, logs_dir=own.before), peers)
+    train(config, peers)
 
 
 if __name__ == "__main__":

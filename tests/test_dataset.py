@@ -14,7 +14,15 @@ from scipy.ndimage import distance_transform_edt
 
 from matting import decoded, recipes
 from matting.composition import composite_uint8, cover_background
-from matting.dataset import COLUMNS, TrainingBatches, TrainingFeed, TrainingSamples, columns, reported_by_worker
+from matting.dataset import (
+    COLUMNS,
+    TrainingBatches,
+    TrainingFeed,
+    TrainingSamples,
+    columns,
+    reported_by_worker,
+    worker_count,
+)
 from matting.errors import UserError
 from matting.files import read_alpha, read_header, read_image
 from matting.recipes import OnlineRecipes, Recipe
@@ -386,6 +394,12 @@ def test_processes_forked_from_one_that_used_opencvs_threads_do_not_wait_for_the
         assert process.exitcode == 0
     finally:
         cv2.setNumThreads(threads)
+
+
+@pytest.mark.parametrize(("wanted", "sharing", "expected"), [(12, 1, 12), (12, 8, 2), (1, 8, 1), (12, 32, 1)])
+def test_the_processes_of_a_machine_share_its_cores(wanted, sharing, expected, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(16))
+    assert worker_count(tiny_config("unused", num_workers=wanted), sharing) == expected
 
 
 def test_a_workers_error_is_found_in_a_frameworks_report():

@@ -1,11 +1,13 @@
 """The training loop: what it learns, keeps and says, and that a run stopped in any way continues bit for bit."""
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -358,22 +360,54 @@ def test_a_bad_sample_ends_training_with_what_was_learned_saved(tmp_path, uninte
     assert_equal_runs(tmp_path, uninterrupted)
 
 
-def train_as(peers, folder, *flags):
+def train_as(peers, folder, *flags, validate=validate):
     Trainer(STAGE, LinearLearner(), batches, STEPS_PER_EPOCH, validate, make_config(folder, *flags), peers).run()
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path):
+    (tmp_path / RESOLVED_NAME).touch()  # as the first one has done by then
     train_as(Peers(1, 2, lambda truth: truth), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / RESOLVED_NAME]
+    assert (tmp_path / RESOLVED_NAME).read_text() == ""
     train_as(Peers(0, 2, lambda truth: truth), tmp_path)
     assert checkpoint_names(tmp_path)[-1] == "tiny-4_5.bin"
 
 
 def test_all_processes_stop_when_one_of_them_was_signalled(tmp_path):
+    answers = chain([False] * 2, repeat(True))  # two before the first step
     with pytest.raises(SystemExit) as stop:
-        train_as(Peers(0, 2, lambda truth: True), tmp_path)
+        train_as(Peers(0, 2, lambda truth: next(answers)), tmp_path)
     assert stop.value.code == 143
     assert checkpoint_names(tmp_path) == ["tiny-1_1.bin"]
+
+
+def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
+    processes = multiprocessing.get_context("fork")
+    barrier, truths, inside = processes.Barrier(2), processes.Array("b", 2), processes.Array("b", 2)
+    meanwhile = []
+
+    def peers(rank):
+        def any_of_both(truth):
+            truths[rank], inside[rank] = truth, True
+            barrier.wait()
+            answer = any(truths)
+            barrier.wait()
+            inside[rank] = False
+            return answer
+
+        return Peers(rank, 2, any_of_both)
+
+    def slow_validate(predict):
+        time.sleep(0.2)
+        meanwhile.append(inside[1])
+        return validate(predict)
+
+    other = processes.Process(target=train_as, args=(peers(1), tmp_path))
+    other.start()
+    train_as(peers(0), tmp_path, validate=slow_validate)
+    other.join()
+    assert other.exitcode == 0
+    assert meanwhile == [0] * 4
 
 
 def test_resume_refuses_another_number_of_processes(tmp_path):
@@ -395,6 +429,7 @@ def test_effective_configuration_lies_beside_the_checkpoints(uninterrupted):
 def test_journal_holds_what_a_reader_wants_of_each_step(uninterrupted):
     record = journal(uninterrupted)[0]
     assert record["step"] == 1 and record["epoch"] == 1
+    assert record["samples"] == 2
     assert record["learning_rates"] == {"weights": pytest.approx(0.1)}
     assert 0 <= record["data_wait"] <= 1
     assert record["step_ms"] > 0 and record["samples_per_second"] > 0

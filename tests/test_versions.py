@@ -37,7 +37,12 @@ def test_pythons_are_found_on_the_path_then_in_pyenv(tmp_path, monkeypatch):
 
 def test_a_version_without_its_python_is_skipped_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(versions, "find_python", lambda version: None)
-    assert versions.outcome("2.0.0", tmp_path) == ({}, "skipped: no Python 3.9 here")
+    assert versions.outcome("2.9.0", tmp_path) == ({}, "skipped: no Python 3.11 here")
+
+
+@pytest.mark.parametrize(("version", "python"), [("gpu 1.6.1", "3.9"), ("gpu 1.10.0", "3.9"), ("2.0.0", "3.9")])
+def test_a_version_for_older_pythons_than_ours_is_skipped_by_name(version, python, tmp_path):
+    assert versions.outcome(version, tmp_path) == ({}, f"skipped: its newest Python is {python}, this code needs 3.10")
 
 
 def test_a_failing_stage_is_told_with_its_error(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import signal
 import torch
 from torch.utils.data import DataLoader
 
-from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker, worker_count
+from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker
 from matting.errors import UserError
 
 
@@ -12,7 +12,7 @@ class TrainingLoader(TrainingBatches):
     """See TrainingBatches."""
 
     def __iter__(self):
-        loader = DataLoader(self.feed, self.config.batch_size, num_workers=worker_count(self.config),
+        loader = DataLoader(self.feed, self.config.batch_size, num_workers=self.workers,
                             prefetch_factor=1, worker_init_fn=_ignore_interrupts,
                             generator=torch.Generator())  # of its own: the global one is dropout's
         with torch.profiler.record_function("import"):  # what DataLoader would import while its processes may be dying

@@ -3,7 +3,7 @@ import threading
 
 import mindspore.dataset as ds
 
-from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker, worker_count
+from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker
 
 # Batches that wait in memory, and a quarter of the samples that wait for them. When none is ready MindSpore looks again
 # after 0.1 s, for which the samples must last: 8 feed 320 a second.
@@ -19,7 +19,7 @@ class TrainingLoader(TrainingBatches):
             return
         ds.config.set_prefetch_size(PREFETCH)
         ds.config.set_enable_watchdog(False)  # _ProcessWatch instead
-        samples = ds.GeneratorDataset(self.feed, list(COLUMNS), num_parallel_workers=worker_count(self.config),
+        samples = ds.GeneratorDataset(self.feed, list(COLUMNS), num_parallel_workers=self.workers,
                                       shuffle=False, python_multiprocessing=True)
         batches = samples.batch(self.config.batch_size, drop_remainder=True, num_parallel_workers=1)
         iterator = batches.create_dict_iterator(num_epochs=1, output_numpy=True)

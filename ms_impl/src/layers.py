@@ -41,6 +41,40 @@ def batch_norm(channels):
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.9)
 
 
+class SharedBatchNorm(nn.Cell):
+    """What nn.BatchNorm2d trains with, but by the mean and variance of the equal batches of `devices` devices.
+
+    nn.SyncBatchNorm has no CPU kernel; this needs nothing but sums over all devices, two forward and two backward.
+    """
+
+    def __init__(self, epsilon, share, devices):
+        super().__init__()
+        self.epsilon, self.share, self.devices = epsilon, share, devices
+        self.sum = ops.AllReduce()
+
+    def construct(self, x, gamma, beta, running_mean, running_variance):
+        """(B, C, H, W), four (C,) -> a tuple of the normalised (B, C, H, W); a new statistic counts `share`."""
+        mean = self.over_devices(x.mean((0, 2, 3)))
+        centred = x - mean.reshape(1, -1, 1, 1)
+        variance = self.over_devices(ops.square(centred).mean((0, 2, 3)))
+        values = self.devices * x.shape[0] * x.shape[2] * x.shape[3]
+        unbiased = variance * (values / (values - 1))
+        centred = ops.depend(centred, ops.assign_sub(running_mean, self.share * (running_mean - mean)))
+        centred = ops.depend(centred, ops.assign_sub(running_variance, self.share * (running_variance - unbiased)))
+        scale = gamma / ops.sqrt(variance + self.epsilon)
+        return (centred * scale.reshape(1, -1, 1, 1) + beta.reshape(1, -1, 1, 1),)
+
+    def over_devices(self, mean):
+        return self.sum(mean) / self.devices
+
+
+def share_batch_statistics(network, devices):
+    """Make the batch norms of a network that use batch statistics use those of all devices' batches."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            cell.bn_train = SharedBatchNorm(cell.eps, cell.momentum, devices)
+
+
 class BatchNormPolicy(NamedTuple):
     """What an encoder's batch norms do in training mode."""
 
