@@ -13,13 +13,13 @@ demo-dim: $(READY)
 	$(BIN)/python scripts/demo.py dim
 
 test: lint
-	$(BIN)/python -m pytest tests parity
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests parity
 
 lint: $(READY)
 	$(BIN)/ruff check .
 
 parity: $(READY)
-	$(BIN)/python -m pytest parity
+	$(BIN)/python -m pytest -n 2 --dist loadfile parity
 
 parity-full: $(READY)
 	$(BIN)/python -m pytest parity -m "full or not full"
