@@ -21,8 +21,12 @@ def export(config, dynamic):
     """Write the network of config.ckpt_url as a MINDIR -> (its path, its output's relative difference).
 
     It takes images of config.img_size rounded up to multiples of 32, or with `dynamic` of any such size. Raises
-    UserError, writing nothing, where its output differs from the checkpoint's by more than TOLERANCE.
+    UserError, writing nothing, where its output differs from the checkpoint's by more than TOLERANCE, and for unpooling
+    with `dynamic`: MindSpore 2.10 does not know its output's rank then.
     """
+    if dynamic and config.resampling == "max":
+        raise UserError("--dynamic: unpooling (resampling max) can be exported for one image size only; "
+                        "export with --img_size HEIGHT WIDTH and without --dynamic")
     path = mindir_path(config.ckpt_url)
     network = build(config)
     load_checkpoint(network, config.ckpt_url)
