@@ -4,14 +4,20 @@ python export.py --ckpt_url CKPT [--dynamic]
 """
 import mindspore as ms
 
-from matting.errors import entry_point
+from matting.errors import UserError, entry_point
 from matting.export import read_arguments, report, write_checked
 from ms_impl.models import build
 from ms_impl.utils import load_checkpoint, load_mindir, predictor, set_device
 
 
 def export(config, dynamic):
-    """Write the network of config.ckpt_url as a MINDIR; returns and raises what matting.export.write_checked does."""
+    """Write the network of config.ckpt_url as a MINDIR; returns and raises what matting.export.write_checked does.
+
+    Raises UserError, too, for unpooling with `dynamic`: MindSpore 2.10 does not know its output's rank then.
+    """
+    if dynamic and config.resampling == "max":
+        raise UserError("--dynamic: unpooling (resampling max) can be exported for one image size only; export with "
+                        "--img_size HEIGHT WIDTH and without --dynamic, or with --file_format ONNX")
     network = build(config)
     load_checkpoint(network, config.ckpt_url)
 

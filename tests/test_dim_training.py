@@ -122,15 +122,21 @@ def test_a_stage_is_evaluated_with_its_own_configuration(trained, data, tmp_path
     assert json.loads((tmp_path / "metrics.json").read_text())["means"]["sad"] > 0
 
 
-@pytest.mark.parametrize("size", ["fixed", "dynamic"])
-def test_unpooling_survives_export_and_reload(trained, size, capsys):
+def test_unpooling_survives_export_and_reload(trained, capsys):
     """... since the exporting program compares what it wrote with the checkpoint before it keeps it."""
     framework, logs, _ = trained
     file_format, suffix = ("MINDIR", ".mindir") if framework is ms_impl else ("ONNX", ".onnx")
     checkpoint = logs / "finetune" / f"best{suffix_of(framework)}"
     export.main(["--ckpt_url", str(checkpoint), "--img_size", "32", "64", "--device_target", "CPU", "--file_format",
-                 file_format, *(["--dynamic"] if size == "dynamic" else [])])
+                 file_format, *(["--dynamic"] if framework is torch_ref else [])])
     assert f"{checkpoint.with_suffix(suffix)}: written, reloaded and compared" in capsys.readouterr().out
+
+
+def test_exporting_unpooling_for_any_size_is_refused_in_one_line(capsys):
+    with pytest.raises(SystemExit):
+        export.main(["--model", "dim", "--ckpt_url", "best.ckpt", "--dynamic", "--device_target", "CPU"])
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("error: --dynamic: unpooling") and "--img_size HEIGHT WIDTH" in told
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
