@@ -20,8 +20,12 @@ import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from matting.errors import entry_point
 from matting.files import atomic_path
-from parity.compare import differences
+from parity.compare import Difference, differences
 from parity.networks import matting_gradients, network_pair, open_gates, smooth_batch
+from parity.picture import SHADES, shade
+from parity.test_training import CEILING, WINDOW, distances
+from parity.test_training import settings as training_settings
+from parity.trajectory import train
 
 VARIANTS = {
     "default": {},
@@ -31,7 +35,6 @@ VARIANTS = {
     "output stride 16": {"output_stride": 16},
     "separable decoder": {"conv_operator": "dep_sep_conv"},
 }
-SHADES = ("#1a7f4e", "#57ab5a", "#a3c76d", "#f2d16b", "#e8590c", "#b00020")  # far below the budget ... above it
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Parity of MindSpore and PyTorch</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
@@ -42,8 +45,8 @@ table{{border-collapse:collapse}}td,th{{padding:.1rem .8rem .1rem 0;text-align:l
 <em>tensor</em>) is compared: the largest difference anywhere in it, divided by the largest value in PyTorch's.
 Computers round each float32 to about one part in ten million, so differences near 1e-6 are rounding. The
 <em>budget</em> is what a test allows; the mildest of the bugs that the suite plants on purpose differs by 1e-3.</p>
-<p>{shades} from a thousandth of the budget or less to above it. Each strip is one network, its input on the left, its
-output on the right; point at a cell for its name and figure.</p>
+<p>{shades}</p><p>Each strip is one network, its input on the left, its output on the right; point at a cell for its
+name and figure.</p>
 {sections}
 <h2>Where it was measured</h2><table>{environment}</table></html>
 """
@@ -90,18 +93,28 @@ def measure(config, variants):
     ]
 
 
+def measure_steps(config):
+    """Train with both frameworks' learners -> Section of what has become of losses, weights and Adam's moments."""
+    ms.set_context(mode=ms.GRAPH_MODE)
+    config = training_settings(config, config.encoder_bn, WINDOW)
+    states = {side: train(side, config, WINDOW) for side in ("mindspore", "torch", "float64")}
+    worst = {}
+    for step, truth in states["float64"].items():
+        for side, label in (("mindspore", "MindSpore"), ("torch", "PyTorch itself")):
+            for kind, (distance, name) in distances(states[side][step], truth).items():
+                found = Difference(f"{name} after step {step}", distance, math.nan)
+                worst.setdefault((kind, f"{kind.replace('_', ' ')}, {label}"), []).append(found)
+    steps = ", ".join(map(str, WINDOW))
+    return Section("Training steps",
+                   f"the worst tensor of each kind after {steps} steps of the programs' own learners, beside "
+                   "PyTorch in double precision; PyTorch's own float32 shows how much of that is rounding",
+                   CEILING[max(WINDOW)], [Strip(label, worst[kind, label]) for kind, label in sorted(worst)])
+
+
 def environment():
     """{what: its version} of all that the figures depend on."""
     return {"MindSpore": ms.__version__, "PyTorch": torch.__version__, "NumPy": np.__version__,
             "Python": platform.python_version(), "device": f"CPU, {platform.machine()}", "system": platform.system()}
-
-
-def shade(relative, budget):
-    """A difference -> its colour: one shade for each factor of ten from a thousandth of the budget up."""
-    if not relative <= budget:
-        return SHADES[-1]
-    decades = math.floor(math.log10(relative / budget)) if relative else -math.inf
-    return SHADES[int(max(0, min(len(SHADES) - 2, decades + 4)))]
 
 
 def to_json(sections):
@@ -109,7 +122,8 @@ def to_json(sections):
     def tensor(found):
         return {"name": found.name, "difference": found.relative if math.isfinite(found.relative) else None}
 
-    listed = [{"title": section.title, "budget": section.budget, "within": all(map(within(section), section.strips)),
+    listed = [{"title": section.title, "meaning": section.meaning, "budget": section.budget,
+               "within": all(map(within(section), section.strips)),
                "strips": [{"label": strip.label, "tensors": [tensor(found) for found in strip.tensors]}
                           for strip in section.strips]} for section in sections]
     return json.dumps({"environment": environment(), "sections": listed}, indent=1) + "\n"
@@ -117,7 +131,7 @@ def to_json(sections):
 
 def to_html(sections):
     """The page."""
-    cells = "".join(f'<b style="color:{colour}">&#9632;</b>' for colour in SHADES)
+    cells = " ".join(f'<b style="color:{colour}">&#9632;</b> {share}' for share, colour in SHADES.items())
     rows = "".join(f"<tr><th>{html.escape(what)}<td>{html.escape(version)}" for what, version in environment().items())
     return PAGE.format(shades=cells, sections="\n".join(map(section_html, sections)), environment=rows)
 
@@ -145,7 +159,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description="Write a page on how far MindSpore is from PyTorch.")
     parser.add_argument("-o", "--output", default="build/parity", metavar="FOLDER", help="default: build/parity")
     folder = Path(parser.parse_args(argv).output)
-    sections = measure(make_config(read_yaml(DEFAULT_CONFIG)), VARIANTS)
+    config = make_config(read_yaml(DEFAULT_CONFIG))
+    sections = [*measure(config, VARIANTS), measure_steps(config)]
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("parity.json", to_json(sections)), ("parity.html", to_html(sections))):
         with atomic_path(folder / name) as temporary:
