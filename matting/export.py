@@ -19,19 +19,19 @@ def read_arguments(description, argv):
     return config, own.dynamic
 
 
-def write_checked(config, dynamic, suffix, write, reference, load):
+def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max):
     """Write the network of config.ckpt_url as a graph file -> (its path, its output's relative difference).
 
     write: (path, height, width), with the sides of config.img_size rounded up to multiples of 32, the only ones that
     the graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
-    Raises UserError, writing nothing, where their outputs differ by more than TOLERANCE.
+    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE.
     """
     path = graph_path(config.ckpt_url, suffix)
     height, width = map(network_side, config.img_size)
     sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
     with atomic_path(path) as temporary:
         write(temporary, height, width)
-        difference = relative_difference(reference, load(temporary), sizes)
+        difference = relative_difference(reference, load(temporary), sizes, measure)
         if not difference <= TOLERANCE:
             raise UserError(f"{path}: not written, since its output would differ from the checkpoint's by "
                             f"{difference:.1e} of the maximum (allowed: {TOLERANCE:.0e})")
@@ -52,8 +52,8 @@ def of_one_size(predict, path, size):
 
 def report(path, difference):
     """The exporting program's result, for its user."""
-    print(f"{path}: written, reloaded and compared; largest difference to the checkpoint's output "
-          f"{difference:.1e} of its maximum")
+    print(f"{path}: written, reloaded and compared; difference to the checkpoint's output {difference:.1e} of its "
+          "maximum")
 
 
 def graph_path(checkpoint, suffix):
@@ -62,11 +62,14 @@ def graph_path(checkpoint, suffix):
     return path.with_name(path.name.removesuffix(".tar")).with_suffix(suffix)
 
 
-def relative_difference(reference, candidate, sizes):
-    """max |candidate - reference| / max |reference| of two predictors on random (1, 4, H, W) inputs, largest of all."""
+def relative_difference(reference, candidate, sizes, measure=np.max):
+    """max |candidate - reference| / max |reference| of two predictors on random (1, 4, H, W) inputs, largest of all.
+
+    measure: what takes the place of the first maximum.
+    """
     differences = []
     for size in sizes:
         batch = np.random.default_rng(0).normal(size=(1, 4, *size)).astype(np.float32)
         expected = reference(batch)
-        differences.append(np.abs(candidate(batch) - expected).max() / np.abs(expected).max())
+        differences.append(measure(np.abs(candidate(batch) - expected)) / np.abs(expected).max())
     return np.max(differences)  # which, unlike max, passes NaN on

@@ -117,11 +117,19 @@ def test_an_export_that_differs_is_not_written(place, monkeypatch, capsys, diffe
         assert sorted((place / "ms").iterdir()) == before
 
 
+def one_pixel_more(batch):
+    changed = batch.copy()
+    changed[0, 0, 0, 0] += 1
+    return changed
+
+
 def test_differences_are_relative_to_the_maximum():
     sizes = (32, 32), (64, 32)
     double = matting.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
     assert double == pytest.approx(0.5)
     assert matting.export.relative_difference(np.copy, np.copy, sizes) == 0
+    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes) > 0.1
+    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes, np.median) == 0
     for not_finite in ((32, 32), (64, 32)):
         broken = matting.export.relative_difference(
             np.copy, lambda batch, size=not_finite: batch * np.nan if batch.shape[2:] == size else batch, sizes)

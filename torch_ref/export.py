@@ -4,6 +4,7 @@ python export.py --file_format ONNX --ckpt_url CKPT [--dynamic]
 """
 import warnings
 
+import numpy as np
 import torch
 
 from matting.errors import entry_point
@@ -29,7 +30,9 @@ def export(config, dynamic):
                               output_names=[OUTPUT], dynamo=False,
                               dynamic_axes={INPUT: SIDES, OUTPUT: SIDES} if dynamic else None)
 
-    return write_checked(config, dynamic, ".onnx", write, predictor(network), load_onnx)
+    # rounding decides which of two nearly equal maxima is unpooled, and in a large image it does: single pixels differ
+    measure = np.median if config.resampling == "max" else np.max
+    return write_checked(config, dynamic, ".onnx", write, predictor(network), load_onnx, measure)
 
 
 @entry_point
