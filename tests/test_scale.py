@@ -17,6 +17,7 @@ from matting.weights import read_weights
 from ms_impl.utils import set_device
 from tests import scaled_training
 from tests.scaled_training import BATCH, EPOCHS, STEPS_PER_EPOCH
+from tests.small_network import NETWORK, network_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "scaled_training.py"
@@ -130,3 +131,35 @@ def test_a_killed_process_ends_all_and_the_run_continues_bit_for_bit_through_a_s
     assert status == 0, output[-3000:]
     assert losses(folder) == losses(whole)
     assert largest_difference(learned(folder), learned(whole)) == 0
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The built-in data set, small, prepared -> its folder."""
+    folder = tmp_path_factory.mktemp("drawn")
+    foregrounds = folder / "foregrounds"
+    for command in (["data.synthetic", "--out", folder, "--size", "192"],
+                    ["data.process_dataset", "--data_dir", foregrounds, "--bg_dir", folder / "backgrounds",
+                     "--val_list", foregrounds / "validation.txt", "--num_bgs_train", "2", "--num_bgs_val", "1"]):
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.full
+def test_eight_processes_complete_an_epoch_of_the_built_in_set_through_the_documented_script(drawn, tmp_path):
+    network = network_flags({**NETWORK, "resampling": "max", "apply_aspp": False})
+    result = subprocess.run(
+        ["bash", "scripts/run_distribute_train_gpu.sh", "8", tmp_path, "", drawn / "foregrounds", drawn / "backgrounds",
+         "--input_size", "64", "--batch_size", "2", "--epochs", "1", "--img_size", "192", "192", *network],
+        cwd=ROOT, env={**os.environ, "DEVICE_TARGET": "CPU", "PYTHON": sys.executable, "PATIENCE": str(TIMEOUT)},
+        text=True, capture_output=True, timeout=3 * TIMEOUT)
+    assert result.returncode == 0, result.stderr
+    log = tmp_path / "distribute_train.log"
+    deadline = time.monotonic() + 2 * TIMEOUT
+    while "training indexnet is complete" not in log.read_text():
+        assert time.monotonic() < deadline and "ended with status" not in log.read_text(), log.read_text()[-3000:]
+        time.sleep(1)
+    steps = 2 * 24 // (8 * 2)  # backgrounds x foregrounds, over processes x batch
+    assert [step for step, _ in losses(tmp_path)] == list(range(1, steps + 1))
+    assert (tmp_path / f"indexnet-1_{steps}.ckpt").exists() and (tmp_path / "best.ckpt").exists()
+    assert len(list((tmp_path / "ranks").glob("worker_*.log"))) == 8
