@@ -26,6 +26,7 @@ STEPS = 20
 GRADIENT_BUDGET = 1e-4  # 7e-6 was seen
 STEPS_BUDGET = 1e-5  # 3e-7 was seen
 WINDOW = (1, 2, 5, STEPS)
+CEILING = 1e-2  # momentum sums up what rounding does: after 20 steps the velocities of PyTorch are 4e-3 from float64
 
 
 def waves(channels, rng):
@@ -101,7 +102,7 @@ def test_steps_with_another_loss_are_told_apart(refining):
 def assert_trains_alike(stage, window):
     values = default_values("dim", stage) | {"stage": stage, "learning_rate": 1e-3, "epochs": STEPS}
     config = dataclasses.replace(make_config(values), **NARROW)
-    assert_same_training(*(train(side, config, window) for side in SIDES))
+    assert_same_training(*(train(side, config, window) for side in SIDES), ceiling=CEILING)
 
 
 def test_training_of_the_whole_network_is_equal():

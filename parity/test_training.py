@@ -1,7 +1,9 @@
 """Training by the real learners: losses, weights, both moments of Adam and running statistics after 1, 2, 5, 20 steps.
 
 A budget that grows must not be whatever happens to pass. Here the reference is PyTorch in float64, and PyTorch's own
-float32 shows at every checkpoint what rounding has become: MindSpore may be NOISES times as far from the truth.
+float32 shows at every checkpoint what rounding has become: MindSpore may be NOISES times as far from the truth, or as
+what every step rounds, added up. Seen after 20 steps: PyTorch 3e-6, MindSpore 2e-5, and 4e-5 in the running mean of the
+prediction's convolution, which sums 200 inputs of about 3 each.
 """
 import dataclasses
 import math
@@ -13,8 +15,8 @@ import pytest
 import torch_ref.learner
 from parity.trajectory import SMALL, train
 
-NOISES, ROUNDING = 10, 1e-6
-CEILING = {1: 1e-4, 2: 1e-3, 5: 1e-2, 20: 5e-2}  # whatever the noise; the largest of its kind counts as 1
+NOISES, ROUNDING = 10, 1e-6  # of each step
+CEILING = 2e-4  # whatever the noise; the largest of its kind counts as 1
 NEGLIGIBLE = 1e-3  # of the largest of its kind: gradients that are zero but for rounding, before another batch norm
 WINDOW = (1, 2, 5, 20)
 POLICIES = ("frozen", "statistics_frozen", "trained")
@@ -42,16 +44,16 @@ def distances(state, truth):
     return found
 
 
-def assert_same_training(actual, rounded, truth):
+def assert_same_training(actual, rounded, truth, ceiling=CEILING):
     """Raise AssertionError naming the first step and tensor that is farther from the truth than rounding explains.
 
-    Each {step: state}; rounded: of the framework of `truth` in float32.
+    Each {step: state}; rounded: of the framework of `truth` in float32; ceiling: of any distance, whatever the noise.
     """
     for step in truth:
         assert actual[step].keys() == truth[step].keys()
         noise = distances(rounded[step], truth[step])
         for kind, (distance, name) in distances(actual[step], truth[step]).items():
-            budget = min(NOISES * max(noise[kind][0], ROUNDING), CEILING[step])
+            budget = min(NOISES * max(noise[kind][0], ROUNDING * step), ceiling)
             assert distance <= budget, f"step {step}, {kind}: {name} {distance:.1e} > {budget:.1e}"
 
 
@@ -61,8 +63,7 @@ def settings(config, policy, window):
                                milestones=(max(window) // 2,), learning_rate=1e-3, **SMALL)
 
 
-def assert_trains_alike(config, policy, mode, window):
-    config = settings(config, policy, window)
+def assert_trains_alike(config, mode, window):
     ms.set_context(mode=MODES[mode])
     try:
         assert_same_training(*(train(side, config, window) for side in ("mindspore", "torch", "float64")))
@@ -73,13 +74,13 @@ def assert_trains_alike(config, policy, mode, window):
 @pytest.mark.parametrize(("policy", "mode", "window"), [("frozen", "graph", (1, 2, 5)),
                                                         ("trained", "line by line", (1, 2))])
 def test_training_is_equal(config, policy, mode, window):
-    assert_trains_alike(config, policy, mode, window)
+    assert_trains_alike(settings(config, policy, window), mode, window)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("policy", POLICIES)
 def test_longer_training_is_equal(config, policy):
-    assert_trains_alike(config, policy, "graph", WINDOW)
+    assert_trains_alike(settings(config, policy, WINDOW), "graph", WINDOW)
 
 
 # --- negative controls: each plants a bug in the reference's learner ---
@@ -113,7 +114,7 @@ def another_dropout(monkeypatch):
 
 
 PLANTED = {epsilon_before_the_correction: "step 1, weights", one_learning_rate_for_all: "step 1, weights",
-           another_dropout: "step 1, losses"}
+           another_dropout: "step 1, weights"}
 
 
 @pytest.fixture(scope="module")
