@@ -2,9 +2,9 @@
 
 Where Adam learns, the loss is scaled down until gradients are about as large as Adam's epsilon. Adam otherwise makes a
 step of full length of a gradient that is nothing but rounding, and two correct programs part within a few steps. So
-scaled it passes rounding on in proportion, and epsilon counts in every step. Every ReLU6 of
-IndexNet is given values about 3: with others rounding tips one sooner or later, and gradients jump (after 20 steps
-MindSpore was 7e-2 from float64; so it is 4e-5).
+scaled it passes rounding on in proportion, and epsilon counts in every step. Every ReLU6 of IndexNet is given values
+about 3: with others rounding tips one sooner or later, and gradients jump (after 20 steps MindSpore was 7e-2 from
+float64; so it is 4e-5).
 
 Deep Image Matting's pictures are noise and its rectifiers open. Where the two largest values of a pooled cell are equal
 but for rounding, either may be the maximum, and unpooling puts a value elsewhere; neighbours in noise are far apart.
