@@ -108,7 +108,7 @@ def measure_steps(config):
     return Section("Training steps",
                    f"the worst tensor of each kind after {steps} steps of the programs' own learners, beside "
                    "PyTorch in double precision; PyTorch's own float32 shows how much of that is rounding",
-                   CEILING[max(WINDOW)], [Strip(label, worst[kind, label]) for kind, label in sorted(worst)])
+                   CEILING, [Strip(label, worst[kind, label]) for kind, label in sorted(worst)])
 
 
 def environment():

@@ -88,6 +88,7 @@ def write_backbone(path):
     from matting.names import torchvision_names
     from torch_ref.model import Encoder
 
+    torch.manual_seed(0)
     config = make_config(read_yaml(DEFAULT_CONFIG))
     weights = {f"encoder.{name}": value for name, value in Encoder(config.network).state_dict().items()}
     names = torchvision_names([name for name in weights if not name.endswith("num_batches_tracked")],
