@@ -89,7 +89,10 @@ class ForegroundStore:
 
 def _map(path):
     try:
-        record = np.load(path, mmap_mode="r")
+        try:
+            record = np.load(path, mmap_mode="r")
+        except SystemError:  # seen with Python 3.11.7, whose ast, which reads the header, is not safe among threads
+            record = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: is damaged ({error}); delete it, it is made anew") from None
     return DecodedForeground(**{name: np.asarray(record[name]) for name in record.dtype.names})
