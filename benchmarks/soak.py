@@ -14,8 +14,9 @@ from data.plan import Settings
 from data.process_dataset import prepare
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 
-READINGS = 12  # a soak; the first third is warm-up
-MIB = 2**20
+PARTS = 12  # of a soak; the first third is warm-up
+PAUSE = 5  # seconds between two readings
+KIB = 1024  # of a MiB
 GROWTH = 1.02  # of the memory, allowed between the second third's median and the last's
 LONGEST = 60  # seconds; a batch that takes longer was held up (SIGSTOP, suspension), which does not count as loading
 
@@ -34,34 +35,45 @@ def torch_loader(config):
 LOADERS = {"ms_impl": mindspore_loader, "torch_ref": torch_loader}
 
 
+def held(process):
+    """MiB of a process that the system cannot take back; of shared memory, its share. Mapped files are not held."""
+    lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    kinds = dict(line.split(":") for line in lines)
+    return sum(int(kinds[kind].removesuffix("kB")) for kind in ("Pss_Anon", "Pss_Shmem")) / KIB
+
+
 def usage():
-    """(MiB of the process and its children, shared pages counted once; open descriptors; processes)."""
+    """(MiB held by this process and its children, open descriptors, processes)."""
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return (sum(process.memory_full_info().pss for process in family) / MIB,
-            sum(process.num_fds() for process in family), len(family))
+    return sum(map(held, family)), sum(process.num_fds() for process in family), len(family)
 
 
 def soak(loader, seconds):
-    """Load batches for that long -> one (samples, MiB, descriptors, processes) for each of READINGS equal parts."""
+    """Load batches for that long -> (samples, MiB, descriptors, processes) of each of PARTS equal parts.
+
+    Of a part's readings the least count: what is in flight comes and goes, a leak raises the floor.
+    """
     batches = iter(loader)
-    readings, loading = [], 0.0
-    for part in range(1, READINGS + 1):
-        samples = 0
-        while loading < seconds * part / READINGS:
+    parts, loading, looked = [], 0.0, -PAUSE
+    for part in range(1, PARTS + 1):
+        samples, seen = 0, []
+        while loading < seconds * part / PARTS:
             started = time.perf_counter()
             samples += len(next(batches)["image"])
             loading += min(time.perf_counter() - started, LONGEST)
-        readings.append((samples, *usage()))
-        print("| {:.1f} | {:.1f} | {:.0f} | {} | {} |".format(
-            seconds * part / READINGS / 60, samples * READINGS / seconds, *readings[-1][1:]), flush=True)
+            if loading - looked >= PAUSE:
+                seen.append(usage())
+                looked = loading
+        parts.append((samples, *np.min(seen or [usage()], axis=0)))
+        print("| {:.1f} | {:.1f} | {:.0f} | {:.0f} | {:.0f} |".format(
+            seconds * part / PARTS / 60, samples * PARTS / seconds, *parts[-1][1:]), flush=True)
     batches.close()
-    return readings
+    return parts
 
 
-def problems(readings):
-    """What leaks between the second and the last third of the readings."""
-    second, last = (np.median(readings[part:part + READINGS // 3], axis=0)
-                    for part in (READINGS // 3, 2 * READINGS // 3))
+def problems(parts):
+    """What leaks between the second and the last third of the parts."""
+    second, last = (np.median(parts[first:first + PARTS // 3], axis=0) for first in (PARTS // 3, 2 * PARTS // 3))
     if last[1] > GROWTH * second[1]:
         yield f"memory grew from {second[1]:.0f} to {last[1]:.0f} MiB"
     for column, name in ((2, "descriptors"), (3, "processes")):

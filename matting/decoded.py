@@ -91,7 +91,7 @@ def _map(path):
     try:
         try:
             record = np.load(path, mmap_mode="r")
-        except SystemError:  # seen with Python 3.11.7, whose ast, which reads the header, is not safe among threads
+        except SystemError:  # seen once, of the header, with Python 3.11.7; the second reading works
             record = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: is damaged ({error}); delete it, it is made anew") from None
