@@ -13,6 +13,7 @@ from matting.metrics import (
     METRICS,
     PROTOCOLS,
     STEPS,
+    _connected_steps,
     connectivity_error,
     evaluate,
     gradient_error,
@@ -56,10 +57,10 @@ def protocols(test):
 # --- by hand ----------------------------------------------------------------
 
 def test_64_unknown_pixels_half_against_one():
-    prediction, alpha = np.full((12, 16), 0.5, np.float32), np.ones((12, 16), np.float32)
-    differences = [(prediction - alpha, unknown_square().view(np.uint8))]
-    assert sad(differences) == 0.032
-    assert mse(differences) == 0.25
+    mattes = np.full((12, 16), 0.5, np.float32), np.ones((12, 16), np.float32)
+    tiles = unknown_tiles(unknown_square())
+    assert sad(*mattes, tiles) == 0.032
+    assert mse(*mattes, tiles) == 0.25
 
 
 @protocols
@@ -189,6 +190,24 @@ def test_largest_component_is_exact_where_the_guess_fails():
         sizes = np.bincount(labels.ravel())
         expected = labels == 1 + sizes[1:].argmax()
         np.testing.assert_array_equal(largest_component(pixels, 1), expected)
+
+
+def test_connected_steps_are_exact_where_components_change_places():
+    """Noise at every density of each step, and two blobs that are the largest in turn, step by step in scikit-image."""
+    rng = np.random.default_rng(2)
+    turns = np.zeros((40, 80), np.uint8)
+    turns[:, :20] = 10
+    turns[20:, 30:] = 7  # larger than the first, up to step 7
+    turns[4:6, 15:35] = 3
+    for reached in (turns, turns[:, ::-1], *(rng.integers(0, 11, (60, 90)).astype(np.uint8) // divisor
+                                             for divisor in (1, 2, 4))):
+        expected, held = np.zeros_like(reached), np.ones(reached.shape, bool)
+        for step in range(1, STEPS + 1):
+            labels = baseline_metrics.measure.label(reached >= step, connectivity=1)
+            sizes = np.bincount(labels.ravel())[1:]
+            held &= (labels == 1 + sizes.argmax()) if sizes.size else False
+            expected += held
+        np.testing.assert_array_equal(_connected_steps(reached), expected)
 
 
 def test_values_do_not_vary_with_the_arrays_address():
