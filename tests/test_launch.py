@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = """
 import sys
@@ -52,13 +54,6 @@ def finish(launcher):
 def assert_gone(processes, seconds=5):
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     assert not alive
-
-
-def wait_for(path, text):
-    deadline = time.monotonic() + 10
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < deadline, f"{path} never held {text!r}"
-        time.sleep(0.02)
 
 
 def test_each_rank_is_told_its_place_and_where_the_scheduler_is(tmp_path):

@@ -19,6 +19,7 @@ from matting.errors import UserError
 from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
 from tests.tensorboard import board
 from tests.tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("tiny_training.py")
 ROOT = PROGRAM.parent.parent
@@ -44,10 +45,7 @@ def start_program(folder, *flags):
 
 
 def wait_for_step(folder, step):
-    deadline = time.monotonic() + 30
-    while not any(record["step"] >= step for record in journal(folder)):
-        assert time.monotonic() < deadline, "the program never came to this step"
-        time.sleep(0.005)
+    wait_until(lambda: any(record["step"] >= step for record in journal(folder)), 30, f"it never came to step {step}")
 
 
 def journal(folder):
