@@ -81,7 +81,7 @@ class ModelRow(NamedTuple):
 
     network: type  # its NetworkConfig
     stages: tuple  # of its training, in order
-    defaults: Path | None = None  # YAML of the keys whose defaults differ, for all stages and for each
+    defaults: "Path | None" = None  # YAML of the keys whose defaults differ, for all stages and for each
 
 
 MODELS = {"indexnet": ModelRow(IndexNetConfig, ("indexnet",)),
@@ -299,12 +299,12 @@ def _coerce(key, value):
     kind = FIELDS[key]
     if kind is bool and value in (0, 1):
         return bool(value)
-    if kind is float and isinstance(value, str | int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, (str, int)) and not isinstance(value, bool):
         try:
             return float(value)  # YAML reads 1e-4 as text
         except ValueError:
             pass
-    if kind is tuple and isinstance(value, list | tuple):
+    if kind is tuple and isinstance(value, (list, tuple)):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)
     if kind is str and value is None:
         return ""

@@ -15,7 +15,7 @@ class Recipe(NamedTuple):
     original: Path
     mask: Path
     background: Path
-    merged: Path | None  # None: to be composed
+    merged: "Path | None"  # None: to be composed
 
 
 class ValidationRecipe(NamedTuple):
@@ -24,9 +24,9 @@ class ValidationRecipe(NamedTuple):
     name: str  # STEM_K, as of the merged file
     mask: Path
     trimap: Path
-    merged: Path | None  # None: to be composed of the next two
-    original: Path | None = None
-    background: Path | None = None
+    merged: "Path | None"  # None: to be composed of the next two
+    original: "Path | None" = None
+    background: "Path | None" = None
 
 
 class OfflineRecipes:

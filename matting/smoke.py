@@ -2,6 +2,7 @@
 import numpy as np
 
 from matting.dataset import COLUMNS, TrainingFeed, documented_label
+from matting.pairing import zip_equal
 
 LOSS_WEIGHTS = {"alpha": 1, "composition": 0}  # loss: alpha_loss_weight that leaves only that one
 
@@ -13,7 +14,7 @@ def smoke_run(config, predict, loss):
     """
     feed = TrainingFeed(config)
     samples = [feed[position] for position in range(config.batch_size)]
-    batch = {name: np.stack(column) for name, column in zip(COLUMNS, zip(*samples, strict=True), strict=True)}
+    batch = {name: np.stack(column) for name, column in zip_equal(COLUMNS, zip_equal(*samples))}
     alpha = predict(batch["image"])
     for name, array in {**batch, "label (11 channels)": documented_label(batch), "predicted alpha": alpha}.items():
         print(f"{name}: {array.shape}, {array.min():.3g} to {array.max():.3g}")

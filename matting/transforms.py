@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from matting.decoded import MAX_RADIUS
+from matting.pairing import zip_equal
 
 NEAREST = cv2.INTER_NEAREST  # for values that must not mix: trimaps, distances
 ENLARGED = 500 / 320  # short side of a small image after enlarging, over input_size
@@ -26,7 +27,7 @@ def draw_crop(foreground, radius, input_size, scales, rng):
     side = fitting[rng.integers(len(fitting))]
     centre = foreground.unknown_pixel(radius, rng)
     corner = (min(max(int(place) - side // 2, 0), size - side)
-              for place, size in zip(centre, (height, width), strict=True))
+              for place, size in zip_equal(centre, (height, width)))
     return tuple(slice(start, start + side) for start in corner)
 
 
@@ -63,7 +64,7 @@ def to_float(pixels):
     """uint8 (H, W[, 3]) -> float32 in [0, 1], colours plane after plane in memory, as networks take them."""
     channels = cv2.split(pixels)
     planes = np.empty((len(channels), *pixels.shape[:2]), np.float32)
-    for plane, channel in zip(planes, channels, strict=True):
+    for plane, channel in zip_equal(planes, channels):
         np.multiply(channel, np.float32(1 / 255), out=plane, dtype=np.float32)
     return planes.transpose(1, 2, 0) if pixels.ndim == 3 else planes[0]
 
@@ -76,7 +77,7 @@ def normalise(image, trimap, config):
     scale = np.array([255, 255, 255, 1]) / config.img_scale / config.img_std
     offset = np.divide(config.img_mean, config.img_std)
     result = np.empty((4, *trimap.shape), np.float32)
-    for plane, values, a, b in zip(result, (*image.transpose(2, 0, 1), trimap), scale, offset, strict=True):
+    for plane, values, a, b in zip_equal(result, (*image.transpose(2, 0, 1), trimap), scale, offset):
         np.multiply(values, np.float32(a), out=plane, dtype=np.float32)
         plane -= np.float32(b)
     return result

@@ -100,8 +100,10 @@ def _watch(ranks, scheduler, patience):
     if ended_well:
         return 0
     if not stopped:
+        full = "" if shutil.disk_usage(failed.log.parent).free else "; the disk with its log is full"
         told = "" if failed is ranks[0] else f"; its log ends with\n{failed.last_lines()}"
-        print(f"{failed.name} ended with status {failed.status()}, so all others are ended{told}", file=sys.stderr)
+        print(f"{failed.name} ended with status {failed.status()}, so all others are ended{full}{told}",
+              file=sys.stderr)
     return failed.status()
 
 

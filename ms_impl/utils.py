@@ -13,6 +13,7 @@ from matting.files import atomic_path
 from matting.names import from_mindspore
 from matting.weights import house_weights, mobilenet_weights, vgg_weights
 from ms_impl import ISA_VARIABLE, onednn_capped
+from ms_impl.versions import choose_device
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +25,11 @@ def set_device(config):
         if onednn_capped:
             log.info("%s=%s set: this processor's AVX-512 convolutions are slow in MindSpore",
                      ISA_VARIABLE, os.environ[ISA_VARIABLE])
-        ms.set_device("CPU")
+        choose_device("CPU")
         return
     logging.disable(logging.CRITICAL)  # a missing device makes MindSpore list every library it looked for
     try:
-        ms.set_device(config.device_target, config.device_id)
+        choose_device(config.device_target, config.device_id)
         ms.ops.zeros(1).asnumpy()  # the first operation is what finds the device
     except (RuntimeError, ValueError):
         raise UserError(f"no usable {config.device_target} device {config.device_id} here; run with "

@@ -8,15 +8,30 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from matting.errors import entry_point
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHONS = {"gpu 1.6.1": "3.9", "gpu 1.10.0": "3.9", "2.0.0": "3.9",  # by MindSpore
-           "2.7.2": "3.11", "2.8.0": "3.11", "2.9.0": "3.11", "2.10.0": "3.11"}
-OLDEST_PYTHON = (3, 10)  # that this code runs on
+OLD_PILLOW = "pillow<10"  # with the names that MindSpore imported up to 2.0.0
 STAGES = ("build", "train", "evaluate", "export")  # of scripts/smoke.py
 SMOKE_SECONDS = 600
+
+
+class Version(NamedTuple):
+    """A row of VERSIONS."""
+
+    package: str  # as pip takes it
+    python: str  # the newest that it has a wheel for, at most ours
+    needs: tuple = ()  # beyond requirements.txt
+
+
+VERSIONS = {
+    "gpu 1.6.1": Version("mindspore-gpu==1.6.1", "3.7", (OLD_PILLOW,)),
+    "gpu 1.10.0": Version("mindspore-gpu==1.10.0", "3.9", (OLD_PILLOW,)),
+    "2.0.0": Version("mindspore==2.0.0", "3.9", (OLD_PILLOW,)),
+    **{number: Version(f"mindspore=={number}", "3.11") for number in ("2.7.2", "2.8.0", "2.9.0", "2.10.0")},
+}
 
 
 def find_python(version):
@@ -30,39 +45,44 @@ def find_python(version):
     return next(iter(sorted(pyenv.glob(f"versions/{version}.*/bin/python"))), None)
 
 
-def requirements(mindspore):
+def requirements(version):
     """What the program needs, with that version of MindSpore."""
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").split("\n")
-    return [re.sub(r"^mindspore==.*", f"mindspore=={mindspore}", line) for line in lines if line]
+    return [re.sub(r"^mindspore==.*", version.package, line) for line in lines if line] + list(version.needs)
 
 
-def environment(python, mindspore, folder):
+def environment(python, version, folder):
     """The interpreter of a virtual environment with that version of MindSpore, made where there is none yet."""
-    place = folder / f"mindspore-{mindspore}"
+    place = folder / version.package.replace("==", "-")
     if not (place / "ready").is_file():
         subprocess.run([python, "-m", "venv", "--clear", place], check=True)
-        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", *requirements(mindspore)], check=True)
+        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", *requirements(version)], check=True)
         (place / "ready").touch()
     return place / "bin/python"
 
 
-def outcome(mindspore, folder):
+def outcome(version, folder):
     """({stage: whether it passed}, remark) of one version."""
-    if tuple(map(int, PYTHONS[mindspore].split("."))) < OLDEST_PYTHON:
-        return {}, f"skipped: its newest Python is {PYTHONS[mindspore]}, this code needs 3.10"
-    python = find_python(PYTHONS[mindspore])
+    python = find_python(version.python)
     if not python:
-        return {}, f"skipped: no Python {PYTHONS[mindspore]} here"
+        return {}, f"skipped: no Python {version.python} here"
     try:
-        python = environment(python, mindspore, folder)
+        python = environment(python, version, folder)
     except subprocess.CalledProcessError as error:
         return {}, f"not installed: {' '.join(map(str, error.cmd[1:5]))} ended with status {error.returncode}"
+    imported = subprocess.run([python, "-c", "import mindspore"], cwd=folder, capture_output=True, text=True)
+    if imported.returncode:
+        return {}, f"cannot be imported: {last_line(imported.stderr)}"
     try:
         smoke = subprocess.run([python, "-m", "scripts.smoke"], cwd=ROOT, capture_output=True, text=True,
                                timeout=SMOKE_SECONDS)
     except subprocess.TimeoutExpired:
         return {}, f"not done within {SMOKE_SECONDS} seconds"
-    return passed(smoke.stdout), "" if smoke.returncode == 0 else smoke.stderr.strip().splitlines()[-1]
+    return passed(smoke.stdout), "" if smoke.returncode == 0 else last_line(smoke.stderr)
+
+
+def last_line(errors):
+    return errors.strip().splitlines()[-1]
 
 
 def passed(output):
@@ -71,25 +91,26 @@ def passed(output):
 
 
 def table(outcomes):
-    """{version: outcome} as a Markdown table."""
+    """{name in VERSIONS: outcome} as a Markdown table."""
     rows = [["MindSpore", "Python", *STAGES, "remark"], ["---"] * (len(STAGES) + 3)]
-    for mindspore, (stages, remark) in outcomes.items():
+    for name, (stages, remark) in outcomes.items():
         marks = [{True: "yes", False: "no", None: "-"}[stages.get(stage)] for stage in STAGES]
-        rows.append([mindspore, PYTHONS[mindspore], *marks, remark])
+        rows.append([name, VERSIONS[name].python, *marks, remark])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 @entry_point
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Try the MindSpore side on several versions of MindSpore.")
-    parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"of {', '.join(PYTHONS)}; default: all")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"of {', '.join(VERSIONS)}; default: all")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "indexnet-versions",
                         help="where the environments are kept; default: %(default)s")
     arguments = parser.parse_args(argv)
-    unknown = set(arguments.versions) - set(PYTHONS)
+    unknown = set(arguments.versions) - set(VERSIONS)
     if unknown:
-        parser.error(f"no row for {', '.join(sorted(unknown))}; known: {', '.join(PYTHONS)}")
-    print(table({version: outcome(version, arguments.folder) for version in arguments.versions or PYTHONS}))
+        parser.error(f"no row for {', '.join(sorted(unknown))}; known: {', '.join(VERSIONS)}")
+    names = arguments.versions or VERSIONS
+    print(table({name: outcome(VERSIONS[name], arguments.folder) for name in names}))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from ms_impl.utils import set_device
 
 SIDE, WIDTH = 32, 8
 BATCH = 4  # of all processes together
-STEPS_PER_EPOCH, EPOCHS = 3, 6
+STEPS_PER_EPOCH, EPOCHS = 3, 8
 CHANNELS = {"image": 4, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
 
 

@@ -76,6 +76,30 @@ def test_a_branch_for_deep_image_matting_is_found():
     assert words("if config.stage in ('refine',):\n    build(config.bridge)") & DIM_WORDS == {"refine", "bridge"}
 
 
+def newer_than_python_3_9(source):
+    """Lines of zip's `strict`, and of unions of types that are evaluated: all that is likely to be written of 3.10."""
+    return [node.lineno for node in ast.walk(ast.parse(source, feature_version=(3, 9))) if _is_of_3_10(node)]
+
+
+def _is_of_3_10(node):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return (node.func.id == "zip" and any(keyword.arg == "strict" for keyword in node.keywords)
+                or node.func.id == "isinstance" and isinstance(node.args[1], ast.BinOp))
+    return isinstance(node, ast.BinOp) and any(isinstance(side, ast.Constant) and side.value is None
+                                               for side in (node.left, node.right))
+
+
+@pytest.mark.parametrize("package", ["matting", "ms_impl"])
+def test_the_mindspore_side_runs_on_the_python_of_mindspore_2_0(package):
+    for path in (ROOT / package).rglob("*.py"):
+        assert not newer_than_python_3_9(path.read_text(encoding="utf-8")), path
+
+
+def test_what_python_3_9_lacks_is_found():
+    assert newer_than_python_3_9("zip(a, b, strict=True)\nisinstance(a, str | int)\nb: Path | None = None") == [1, 2, 3]
+    assert not newer_than_python_3_9("zip(a, b)\nisinstance(a, (str, int))\nb: 'Path | None' = None\nc = d | e")
+
+
 @pytest.mark.parametrize("package", ["ms_impl", "torch_ref", "matting", "data", "parity", "tests", "benchmarks"])
 def test_files_say_what_they_are(package):
     for path in (ROOT / package).rglob("*.py"):

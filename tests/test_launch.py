@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.small_disk import small_disk
+from tests.waiting import wait_for
+
 ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = """
 import sys
@@ -54,13 +57,6 @@ def assert_gone(processes, seconds=5):
     assert not alive
 
 
-def wait_for(path, text):
-    deadline = time.monotonic() + 10
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < deadline, f"{path} never held {text!r}"
-        time.sleep(0.02)
-
-
 def test_each_rank_is_told_its_place_and_where_the_scheduler_is(tmp_path):
     status, _, errors = finish(start(tmp_path, "import json; print(json.dumps(dict(os.environ)))", count=3))
     assert (status, errors) == (0, "")
@@ -99,6 +95,15 @@ def test_the_failure_of_a_rank_ends_all_at_once_and_is_shown(failing, failure, t
     assert (output + errors if failing else (tmp_path / "worker_0.log").read_text()).count(shown) == 1
     loaders = [int((tmp_path / f"worker_{rank}.log").read_text().split()[1]) for rank in (0, 1)]
     assert not [pid for pid in loaders if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
+def test_a_full_disk_is_told_though_no_log_can_hold_the_reason(tmp_path):
+    with small_disk(tmp_path, "64k") as mounted:
+        if not mounted:
+            pytest.skip("mounting a small file system needs root")
+        status, _, errors = finish(start(tmp_path, "while rank == 0:\n    os.write(1, bytes(4096))\ntime.sleep(60)"))
+    assert status == 1
+    assert errors == "worker_0 ended with status 1, so all others are ended; the disk with its log is full\n"
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

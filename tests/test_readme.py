@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from PIL import Image
 
 from matting.aim500 import VALIDATION_STEMS
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -119,15 +119,7 @@ def test_readme_command_runs_as_typed(clone, command):
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     output = next((path for start, path in WRITES.items() if command.startswith(start)), None)
     if output:
-        wait_for(clone / output)
-
-
-def wait_for(path):
-    """A training in the background writes its checkpoint in its own time."""
-    deadline = time.monotonic() + PATIENCE
-    while not path.is_file():
-        assert time.monotonic() < deadline, f"{path} was not written"
-        time.sleep(0.2)
+        wait_until((clone / output).is_file, PATIENCE, f"{output} was not written")  # trained in the background
 
 
 def test_the_commands_are_found():

@@ -1,11 +1,15 @@
 """Training on several processes: what one process would learn, and bit for bit the same after any end."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -17,13 +21,17 @@ from matting.weights import read_weights
 from ms_impl.utils import set_device
 from tests import scaled_training
 from tests.scaled_training import BATCH, EPOCHS, STEPS_PER_EPOCH
+from tests.small_disk import small_disk
 from tests.small_network import NETWORK, network_flags
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "scaled_training.py"
 LAUNCH = "import sys; from ms_impl.launch import launch; sys.exit(launch(sys.argv[3:], int(sys.argv[1]), sys.argv[2]))"
+LAST_STEP = EPOCHS * STEPS_PER_EPOCH
 TOLERANCE = 1e-3  # float noise; gradients summed, not averaged, would give 1
 TIMEOUT = 300  # seconds for a training
+FILLER = "filler"  # what takes all the room there is
 
 
 def flags(folder, ranks, *more):
@@ -57,10 +65,10 @@ def losses(folder):
 
 def wait_for_epoch(folder, launcher, epoch):
     """Until a run is within that epoch, counted from 1."""
-    deadline = time.monotonic() + TIMEOUT
-    while len(losses(folder)) <= (epoch - 1) * STEPS_PER_EPOCH:
-        assert launcher.poll() is None and time.monotonic() < deadline, f"training never came to epoch {epoch}"
-        time.sleep(0.01)
+    never = f"training never came to epoch {epoch}"
+    before = (epoch - 1) * STEPS_PER_EPOCH
+    wait_until(lambda: launcher.poll() is not None or len(losses(folder)) > before, TIMEOUT, never)
+    assert launcher.poll() is None, never
 
 
 def learned(folder, epoch=EPOCHS):
@@ -77,31 +85,70 @@ def largest_difference(found, expected):
     return np.max([abs(found[name] - value).max() / max(abs(value).max(), 1e-12) for name, value in expected.items()])
 
 
-def rank_process(launcher, rank):
-    return next(process for process in psutil.Process(launcher.pid).children()
-                if process.environ().get("MS_NODE_ID") == str(rank))
+class End(NamedTuple):
+    """How a training ended."""
+
+    status: int
+    output: str
+    seconds: float  # until nothing of it ran any more
+    step: int  # of its last checkpoint
+
+
+def kill(rank, folder, launcher):
+    next(process for process in psutil.Process(launcher.pid).children()
+         if process.environ().get("MS_NODE_ID") == str(rank)).kill()
+
+
+def fill_disk(folder, launcher):
+    with (folder / FILLER).open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def terminate(folder, launcher):
+    launcher.terminate()
+
+
+WAYS = {"rank 1 killed": partial(kill, 1), "rank 0 killed": partial(kill, 0), "disk full": fill_disk,
+        "SIGTERM": terminate}
+
+
+def train_until(way, epoch, folder, *more):
+    """Train, and end that in one of WAYS in an epoch, counted from 1 -> End."""
+    launcher = start(folder, *more)
+    wait_for_epoch(folder, launcher, epoch)
+    WAYS[way](folder, launcher)
+    began = time.monotonic()
+    status, output = finish(launcher)
+    seconds = time.monotonic() - began
+    (folder / FILLER).unlink(missing_ok=True)
+    last_epoch, step_in_epoch = max(tuple(map(int, path.stem.removeprefix("small-").split("_")))
+                                    for path in folder.glob("small-*.ckpt"))
+    return End(status, output, seconds, (last_epoch - 1) * STEPS_PER_EPOCH + step_in_epoch)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
+    """The logs of a training that nothing interrupted."""
     return tmp_path_factory.mktemp("whole")
 
 
 @pytest.fixture(scope="module")
-def killed(whole, tmp_path_factory):
-    """The logs of a training whose rank 1 was killed in its second epoch, its end and how long that took.
+def ended(whole, tmp_path_factory):
+    """The logs of the same training, ended in each of WAYS and each time continued, and {way: End}.
 
-    The same processes have trained into `whole` before, uninterrupted: starting them is what takes time.
+    The first of its processes have trained into `whole` before: starting them is what takes time.
     """
-    folder = tmp_path_factory.mktemp("killed")
-    launcher = start(folder, "--before", str(whole))
-    wait_for_epoch(folder, launcher, 2)
-    rank_process(launcher, 1).kill()
-    began = time.monotonic()
-    return folder, *finish(launcher), time.monotonic() - began
+    folder, ends, more = tmp_path_factory.mktemp("ended"), {}, ["--before", str(whole)]
+    with small_disk(folder, "2m") as mounted:
+        for epoch, way in enumerate(WAYS, 2):
+            if mounted or way != "disk full":
+                ends[way] = train_until(way, epoch, folder, *more)
+                more = ["--resume", "True"]
+        yield folder, ends
 
 
-def test_two_processes_learn_what_one_does_from_the_batches_of_both(killed, whole, tmp_path):
+def test_two_processes_learn_what_one_does_from_the_batches_of_both(ended, whole, tmp_path):
     config, _ = load_config(config_parser(""), flags(tmp_path, 1))
     set_device(config)
     scaled_training.train(config, ALONE)
@@ -110,25 +157,37 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(killed, whol
     assert largest_difference(learned(whole), learned(tmp_path, EPOCHS - 1)) > 10 * TOLERANCE
 
 
-def test_a_killed_process_ends_all_and_the_run_continues_bit_for_bit_through_a_sigterm(killed, whole):
-    folder, status, output, seconds = killed
-    assert status == 128 + signal.SIGKILL and seconds < 10
-    assert "worker_1 ended with status 137, so all others are ended" in output
-    assert len(losses(folder)) < EPOCHS * STEPS_PER_EPOCH
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_ends_all(rank, ended):
+    end = ended[1][f"rank {rank} killed"]
+    assert end.status == 128 + signal.SIGKILL and end.seconds < 10
+    assert f"worker_{rank} ended with status 137, so all others are ended" in end.output
 
-    launcher = start(folder, "--resume", "True")
-    wait_for_epoch(folder, launcher, 4)
-    launcher.terminate()
-    status, output = finish(launcher)
-    assert status == 128 + signal.SIGTERM, output[-3000:]
-    assert "stopped by SIGTERM; the same command with --resume True continues" in output
-    last_step, _ = losses(folder)[-1]
-    assert last_step < EPOCHS * STEPS_PER_EPOCH
-    epoch, step_in_epoch = divmod(last_step - 1, STEPS_PER_EPOCH)
-    assert (folder / f"small-{epoch + 1}_{step_in_epoch + 1}.ckpt").exists()
 
+def test_a_full_disk_ends_all_processes_and_is_named(ended):
+    if "disk full" not in ended[1]:
+        pytest.skip("mounting a small file system needs root")
+    end = ended[1]["disk full"]
+    assert end.status == 1 and end.seconds < 20, end.output[-3000:]
+    assert "worker_0 ended with status 1, so all others are ended" in end.output
+    assert re.search("No space left|disk is full|disk with its log is full", end.output), end.output[-3000:]
+    assert "Traceback" not in end.output
+
+
+def test_a_sigterm_from_a_scheduler_saves_the_step_and_ends_all_processes(ended):
+    end = ended[1]["SIGTERM"]
+    assert end.status == 128 + signal.SIGTERM, end.output[-3000:]
+    assert "stopped by SIGTERM; the same command with --resume True continues" in end.output
+    assert f"step {end.step}/{LAST_STEP}: " in end.output and f"step {end.step + 1}/{LAST_STEP}: " not in end.output
+
+
+def test_after_every_end_the_last_checkpoint_continues_to_bit_for_bit_the_same(ended, whole):
+    folder, ends = ended
     status, output = finish(start(folder, "--resume", "True"))
     assert status == 0, output[-3000:]
+    _, *continuations = [end.output for end in ends.values()] + [output]
+    for end, continuation in zip(ends.values(), continuations, strict=True):
+        assert f"from step {end.step} to {LAST_STEP}, into" in continuation
     assert losses(folder) == losses(whole)
     assert largest_difference(learned(folder), learned(whole)) == 0
 
@@ -155,10 +214,9 @@ def test_eight_processes_complete_an_epoch_of_the_built_in_set_through_the_docum
         text=True, capture_output=True, timeout=3 * TIMEOUT)
     assert result.returncode == 0, result.stderr
     log = tmp_path / "distribute_train.log"
-    deadline = time.monotonic() + 2 * TIMEOUT
-    while "training indexnet is complete" not in log.read_text():
-        assert time.monotonic() < deadline and "ended with status" not in log.read_text(), log.read_text()[-3000:]
-        time.sleep(1)
+    wait_until(lambda: "training indexnet is complete" in log.read_text() or "ended with status" in log.read_text(),
+               2 * TIMEOUT, f"{log} never told of an end")
+    assert "ended with status" not in log.read_text(), log.read_text()[-3000:]
     steps = 2 * 24 // (8 * 2)  # backgrounds x foregrounds, over processes x batch
     assert [step for step, _ in losses(tmp_path)] == list(range(1, steps + 1))
     assert (tmp_path / f"indexnet-1_{steps}.ckpt").exists() and (tmp_path / "best.ckpt").exists()

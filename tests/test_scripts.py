@@ -2,10 +2,11 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_for
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 LOGS = {"run_standalone_train_gpu.sh": "standalone_train.log", "run_distribute_train_gpu.sh": "distribute_train.log"}
@@ -126,13 +127,6 @@ def test_an_early_failure_is_shown_not_only_logged(name, machine):
 
 def background_process(result):
     return int(result.stdout.split("process ")[1].split()[0])
-
-
-def wait_for(path, text):
-    deadline = time.monotonic() + 10
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < deadline, f"{path} never held {text!r}"
-        time.sleep(0.02)
 
 
 def test_training_goes_on_in_the_background_until_it_is_stopped_as_told(machine):

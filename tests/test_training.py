@@ -17,8 +17,10 @@ from matting.averaging import MovingAverage
 from matting.config import RESOLVED_NAME, config_parser, load_config
 from matting.errors import UserError
 from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
+from tests.small_disk import small_disk
 from tests.tensorboard import board
 from tests.tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("tiny_training.py")
 ROOT = PROGRAM.parent.parent
@@ -44,10 +46,7 @@ def start_program(folder, *flags):
 
 
 def wait_for_step(folder, step):
-    deadline = time.monotonic() + 30
-    while not any(record["step"] >= step for record in journal(folder)):
-        assert time.monotonic() < deadline, "the program never came to this step"
-        time.sleep(0.005)
+    wait_until(lambda: any(record["step"] >= step for record in journal(folder)), 30, f"it never came to step {step}")
 
 
 def journal(folder):
@@ -331,10 +330,9 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(tmp_path, uninte
 
 
 def test_a_disk_that_is_really_full_ends_the_program_with_one_line(tmp_path):
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system needs root")
-    try:
+    with small_disk(tmp_path, "64k") as mounted:
+        if not mounted:
+            pytest.skip("mounting a small file system needs root")
         program = start_program(tmp_path, "--epochs", "400", "--pause", "0")
         output, _ = program.communicate(timeout=60)
         assert program.returncode == 1
@@ -342,8 +340,6 @@ def test_a_disk_that_is_really_full_ends_the_program_with_one_line(tmp_path):
         assert sum(line.startswith("error: ") for line in output.splitlines()) == 1
         assert "No space left" in output or "disk is full" in output
         assert checkpoint_names(tmp_path)
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_a_bad_sample_ends_training_with_what_was_learned_saved(tmp_path, uninterrupted):

@@ -2,6 +2,7 @@
 import torch
 from torch import nn
 
+from matting.pairing import zip_equal
 from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import ConvReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import Decoder
@@ -85,8 +86,7 @@ class DeepImageMatting(nn.Module):
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
         self.decoder = Decoder([
             UnpoolStage(into, skip if config.decoder_skips else 0, out, upsample(), config)
-            for into, skip, out in zip((widths[-1], *decoder_widths[:-1]), reversed(widths), decoder_widths,
-                                       strict=True)])
+            for into, skip, out in zip_equal((widths[-1], *decoder_widths[:-1]), reversed(widths), decoder_widths)])
         self.prediction = conv2d(decoder_widths[-1], 1, config.decoder_kernel_size, bias=True)
         self.refinement = Refinement(config)
         self.refine = config.refine

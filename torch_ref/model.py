@@ -3,6 +3,7 @@ import math
 
 from torch import nn
 
+from matting.pairing import zip_equal
 from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import ASPP, Decoder, DecoderStage, InvertedResidual
@@ -55,7 +56,7 @@ class IndexNet(nn.Module):
         self.encoder = Encoder(config)
         skip_widths = self.encoder.widths[:-1]
         pairs = [RESAMPLING[config.resampling if pooled else "none"] for pooled in self.encoder.pooled[:-1]]
-        self.pools = nn.ModuleList([pool(width, config) for width, (pool, _) in zip(skip_widths, pairs, strict=True)])
+        self.pools = nn.ModuleList([pool(width, config) for width, (pool, _) in zip_equal(skip_widths, pairs)])
         deepest, context_width = self.encoder.widths[-1], scaled_width(CONTEXT_WIDTH, config)
         self.context_width, self.output_stride = context_width, config.output_stride
         self.dropout_probability = 0.5 if config.apply_aspp else 0
@@ -64,8 +65,8 @@ class IndexNet(nn.Module):
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
         self.decoder = Decoder([
             DecoderStage(into, out, upsample(), config.conv_operator, config.decoder_kernel_size)
-            for into, out, (_, upsample) in zip((context_width, *decoder_widths[:-1]), decoder_widths,
-                                                reversed(pairs), strict=True)])
+            for into, out, (_, upsample) in zip_equal((context_width, *decoder_widths[:-1]), decoder_widths,
+                                                      reversed(pairs))])
         self.prediction = nn.Sequential(
             CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
             conv2d(1, 1, config.decoder_kernel_size))

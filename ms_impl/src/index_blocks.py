@@ -1,5 +1,4 @@
 """Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4), and the pairs they are chosen in."""
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from mindspore import nn, ops
@@ -26,6 +25,29 @@ INDEX_KINDS = {
 }
 
 
+class Branch(nn.Cell):
+    """Predicts one place of the 2x2 cells, of a holistic block all four.
+
+    In loops over loops MindSpore 2.0.0 can call cells, but not reach for their attributes; hence a class.
+    """
+
+    def __init__(self, channels, kind, window, nonlinear):
+        super().__init__()
+        self.dense = kind.groups == 1
+        self.nonlinear = nonlinear
+        self.conv = conv2d(channels, kind.hidden if nonlinear else kind.maps, stride=2, groups=kind.groups, **window)
+        if nonlinear:
+            self.bn = batch_norm(kind.hidden)
+            self.relu = nn.ReLU6()
+            self.mix = conv2d(kind.hidden, kind.maps, 1, groups=kind.groups)
+
+    def construct(self, x):
+        """(B, C, H, W) feature, or of dense blocks the first convolution's output -> (B, maps, H/2, W/2)."""
+        if not self.dense:
+            x = self.conv(x)
+        return self.mix(self.relu(self.bn(x))) if self.nonlinear else x
+
+
 class IndexBlock(nn.Cell):
     """Predicts for every 2x2 cell where a feature's information lies.
 
@@ -40,22 +62,14 @@ class IndexBlock(nn.Cell):
         window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
         self.padding = window["padding"]
         self.dense = kind.groups == 1
-        self.nonlinear = nonlinear
-
-        def branch():
-            first_width = kind.hidden if nonlinear else kind.maps
-            layers = OrderedDict(conv=conv2d(channels, first_width, stride=2, groups=kind.groups, **window))
-            if nonlinear:
-                layers.update(bn=batch_norm(kind.hidden), relu=nn.ReLU6(),
-                              mix=conv2d(kind.hidden, kind.maps, 1, groups=kind.groups))
-            return nn.SequentialCell(layers)
-
-        self.branches = nn.CellList([branch() for _ in range(kind.branches)])
+        branches = [Branch(channels, kind, window, nonlinear) for _ in range(kind.branches)]
+        self.branches = nn.CellList(branches)
+        self.kernels = tuple(branch.conv.weight for branch in branches)
 
     def construct(self, x):
         places = ()  # top left, top right, bottom left, bottom right
         for branch, window in zip(self.branches, self.windows(x)):  # noqa: B905, graph mode has no strict
-            places += (branch.mix(branch.relu(branch.bn(window))) if self.nonlinear else window,)
+            places += (branch(window),)
         if len(places) == 1:  # holistic: one branch predicts all four
             places = ops.split(places[0], 1, 1)
         gates, exponentials = (), ()
@@ -70,18 +84,11 @@ class IndexBlock(nn.Cell):
         return interleave(shares), gates
 
     def windows(self, x):
-        """Each branch's first convolution; dense ones are joined, so that x is unfolded once for all four."""
-        outputs = ()
-        if self.dense:
-            kernels = ()
-            for branch in self.branches:
-                kernels += (branch.conv.weight,)
-            joined = ops.conv2d(x, ops.concat(kernels, 0), stride=2, pad_mode="pad", padding=self.padding)
-            outputs = ops.split(joined, joined.shape[1] // len(kernels), 1)
-        else:
-            for branch in self.branches:
-                outputs += (branch.conv(x),)
-        return outputs
+        """What each branch takes; dense first convolutions are joined, so that x is unfolded once for all four."""
+        if not self.dense:
+            return (x,) * len(self.kernels)
+        joined = ops.conv2d(x, ops.concat(self.kernels, 0), stride=2, pad_mode="pad", padding=self.padding)
+        return ops.split(joined, joined.shape[1] // len(self.kernels), 1)
 
 
 def interleave(places):

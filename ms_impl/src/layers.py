@@ -78,7 +78,7 @@ def share_batch_statistics(network, devices):
 class BatchNormPolicy(NamedTuple):
     """What an encoder's batch norms do in training mode."""
 
-    batch_statistics: bool | None  # None: in training mode
+    batch_statistics: "bool | None"  # None: in training mode
     train_affine: bool
 
 
