@@ -142,6 +142,8 @@ class Config(IndexNetConfig, DimConfig):
         stages = (ALL_STAGES, *MODELS[self.model].stages)
         if self.stage not in stages:
             raise UserError(f"stage {self.stage!r} of model {self.model} is not one of {', '.join(stages)}")
+        if self.stage == "refine" and not self.refine:
+            raise UserError("refine False leaves stage refine nothing to train; train encoder_decoder alone")
         for key in POSITIVE:
             if getattr(self, key) <= 0:
                 raise UserError(f"{key} {getattr(self, key)} must be greater than 0")

@@ -45,7 +45,9 @@ DEMOS = {
             "encoder_decoder": ("--stage", "encoder_decoder", "--learning_rate", 0.3, "--epochs", 5,
                                 "--milestones", 3, 4, "--val_every", 5),
             "refine": ("--stage", "refine", "--learning_rate", 0.001, "--epochs", 1),
-            "finetune": ("--stage", "finetune", "--learning_rate", 0.0001, "--epochs", 1)}),
+            # averaged: batch norm's running statistics, of a few small crops, scatter by more than it learns
+            "finetune": ("--stage", "finetune", "--learning_rate", 0.0001, "--epochs", 2, "--val_every", 2,
+                         "--ema_decay", 0.98)}),
 }
 
 

@@ -69,3 +69,5 @@ def test_unknown_rule_and_stage_are_named():
         dim_config("--trimap_rule", "ellipse")
     with pytest.raises(UserError, match="stage 'refine' of model indexnet is not one of all, indexnet"):
         load_config(config_parser(""), ["--stage", "refine"])
+    with pytest.raises(UserError, match="refine False leaves stage refine nothing to train"):
+        dim_config("--stage", "refine", "--refine", "False")

@@ -28,13 +28,13 @@ def indexnet_plan(config):
 
 
 def dim_plan(config):
-    """Deep Image Matting's three stages: what estimates the raw alpha, the refinement alone, both."""
+    """Deep Image Matting's three stages: what estimates the raw alpha, the refinement alone, all that is used."""
     raw = {"encoder": 1, "pools": 1, "bridge": 1, "decoder": 1, "prediction": 1}
     refinement = {"refinement": 1}
     loss = MattingLoss(config.alpha_loss_weight)
     return (TrainingStage("encoder_decoder", raw, loss, Momentum, learning_rates),
             TrainingStage("refine", refinement, loss, Momentum, learning_rates),
-            TrainingStage("finetune", raw | refinement, loss, Adam, cosine_annealing))
+            TrainingStage("finetune", raw | (refinement if config.refine else {}), loss, Adam, cosine_annealing))
 
 
 MODELS = {"indexnet": Model(IndexNet, indexnet_plan, load_mobilenet),
