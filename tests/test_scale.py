@@ -16,13 +16,14 @@ from matting.training import ALONE
 from matting.weights import read_weights
 from ms_impl.utils import set_device
 from tests import scaled_training
-from tests.scaled_training import BATCH, EPOCHS, STEPS_PER_EPOCH
+from tests.scaled_training import BATCH, EPOCHS, SPIKE, STEPS_PER_EPOCH
 from tests.small_network import NETWORK, network_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "scaled_training.py"
 LAUNCH = "import sys; from ms_impl.launch import launch; sys.exit(launch(sys.argv[3:], int(sys.argv[1]), sys.argv[2]))"
 TOLERANCE = 1e-3  # float noise; gradients summed, not averaged, would give 1
+MIXED_TOLERANCE = 1e-2
 TIMEOUT = 300  # seconds for a training
 
 
@@ -47,12 +48,17 @@ def finish(launcher):
     return launcher.returncode, output
 
 
-def losses(folder):
-    """(step, loss) of each whole line of the journal."""
+def journal(folder):
+    """The steps' records, of whole lines."""
     path = folder / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     records = map(json.loads, (line for line in lines if line.endswith("\n")))
-    return [(record["step"], record["loss"]) for record in records if "loss" in record]
+    return [record for record in records if "loss" in record]
+
+
+def losses(folder):
+    """(step, loss) of each step."""
+    return [(record["step"], record["loss"]) for record in journal(folder)]
 
 
 def wait_for_epoch(folder, launcher, epoch):
@@ -88,13 +94,18 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def killed(whole, tmp_path_factory):
+def mixed(tmp_path_factory):
+    return tmp_path_factory.mktemp("mixed")
+
+
+@pytest.fixture(scope="module")
+def killed(whole, mixed, tmp_path_factory):
     """The logs of a training whose rank 1 was killed in its second epoch, its end and how long that took.
 
-    The same processes have trained into `whole` before, uninterrupted: starting them is what takes time.
+    The same processes have trained into `mixed` and `whole` before, uninterrupted: starting them is what takes time.
     """
     folder = tmp_path_factory.mktemp("killed")
-    launcher = start(folder, "--before", str(whole))
+    launcher = start(folder, "--before", str(whole), "--mixed", str(mixed))
     wait_for_epoch(folder, launcher, 2)
     rank_process(launcher, 1).kill()
     began = time.monotonic()
@@ -108,6 +119,20 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(killed, whol
     np.testing.assert_allclose(losses(whole), losses(tmp_path), rtol=1e-5)
     assert largest_difference(learned(whole), learned(tmp_path)) < TOLERANCE
     assert largest_difference(learned(whole), learned(tmp_path, EPOCHS - 1)) > 10 * TOLERANCE
+
+
+def test_two_processes_skip_a_step_together_where_one_overflows(killed, mixed, tmp_path):
+    config, _ = load_config(config_parser(""), flags(tmp_path, 1, "--amp", "True"))
+    set_device(config)
+    scaled_training.train(config, ALONE)
+    skipped = [0] * SPIKE + [1] * (EPOCHS * STEPS_PER_EPOCH - SPIKE)
+    for folder in (mixed, tmp_path):
+        assert [record["skipped_steps"] for record in journal(folder)] == skipped
+    for rank in (0, 1):
+        log = (killed[0] / "ranks" / f"worker_{rank}.log").read_text()
+        assert log.count("a gradient overflowed: step skipped (1 so far), loss scale halved to 32768") == 1
+    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=MIXED_TOLERANCE)
+    assert largest_difference(learned(mixed), learned(tmp_path)) < 1
 
 
 def test_a_killed_process_ends_all_and_the_run_continues_bit_for_bit_through_a_sigterm(killed, whole):
