@@ -36,7 +36,8 @@ class LossScale:
             raise UserError("a gradient overflows in half precision however the loss is scaled; train with --amp False")
         self.scale, self.good_steps = self.scale / 2, 0
         self.skipped += 1
-        log.warning("a gradient overflowed: step skipped (%d so far), loss scale halved to %g", self.skipped, self.scale)
+        log.warning("a gradient overflowed: step skipped (%d so far), loss scale halved to %g",
+                    self.skipped, self.scale)
 
     def figures(self):
         """{name: number} to report beside the loss."""

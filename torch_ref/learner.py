@@ -129,7 +129,7 @@ class Learner:
         finite = True
         if self.loss_scale.used:
             gradients = [gradient / self.loss_scale.scale for gradient in gradients]
-            finite = all(gradient.isfinite().all() for gradient in gradients)
+            finite = sum(gradient.sum() for gradient in gradients).isfinite().item()
             self.loss_scale.update(finite)
         if self.clip:
             gradients = self.clip(gradients)
@@ -139,7 +139,8 @@ class Learner:
 
     def _moment(self, weight, name):
         """Zeros before the first update, which an overflow may delay."""
-        return self.optimiser.state[weight].get(name, torch.zeros_like(weight))
+        moments = self.optimiser.state[weight]
+        return moments[name] if moments else torch.zeros_like(weight)
 
     def _learning(self):
         """(name, weight) of all that the optimiser changes."""

@@ -1,7 +1,7 @@
 """Training in mixed precision: convolutions in half precision; losses, statistics, weights and updates in float32."""
 import torch
 
-# float16 has eight times bfloat16's digits; its gradients of convolutions take PyTorch a hundred times longer on CPU
+# float16 is eight times as fine; on CPU PyTorch's gradients of its convolutions take a hundred times as long
 HALVES = {"cuda": torch.float16, "cpu": torch.bfloat16}
 
 
