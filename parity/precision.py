@@ -1,8 +1,8 @@
 """Mixed precision beside float32, in both frameworks, from the same weights: python -m parity.precision [--model dim].
 
-Prints the losses of STEPS steps of the real learners, on drawn batches that are taken in turn, then how far mixed
-precision is from float32: at the first step, before any update, and at its largest; and in the alpha, in [0, 1],
-that the trained networks then predict in float32. The row beside shows what float32 in another framework does.
+Prints the losses of STEPS steps of the real learners on drawn batches, taken in turn; then how far mixed precision is
+from float32 in the loss, relative, and in the alpha that the trained networks predict, in [0, 1]; and, to compare, how
+far one framework's float32 is from the other's. The first step's loss is that of the same weights.
 """
 from dataclasses import replace
 
@@ -26,47 +26,62 @@ FRAMEWORKS = {"MindSpore": ms_impl, "PyTorch": torch_ref}
 HALF_NAMES = {"MindSpore": "float16", "PyTorch": str(HALVES["cpu"]).removeprefix("torch.")}
 
 
+def small_config(argv):
+    """The configuration of a model's first stage, the network small."""
+    return replace(load_stages(config_parser("Compare mixed precision with float32."), argv)[0], device_target="CPU",
+                   **SMALL)
+
+
+def shared_weights(config):
+    """Calibrated weights for the networks of both frameworks."""
+    networks = [package.models.MODELS[config.model].network for package in FRAMEWORKS.values()]
+    return network_pair(config.network, networks=networks).weights
+
+
 def train(package, config, weights, steps=STEPS):
-    """Train the model's first stage with a framework's learner -> (losses, alpha it then predicts, the learner)."""
+    """Train with a framework's learner -> (losses, the learner)."""
     network = package.models.build(config)
     package.utils.set_weights(network, weights)
     learner = package.learner.Learner(network, package.models.training_plan(config)[0], config)
-    losses = [learner.step(smooth_batch(SAMPLES, SIDE, SIDE, step % BATCHES), RATE) for step in range(steps)]
-    return np.array(losses), learner.predict(smooth_batch(1, SIDE, SIDE, BATCHES)["image"]), learner
+    return np.array([learner.step(smooth_batch(SAMPLES, SIDE, SIDE, step % BATCHES), RATE)
+                     for step in range(steps)]), learner
 
 
 def differences(found, expected):
-    """Relative of the loss, at the first step and the largest; of alpha, the largest and the mean."""
-    (losses, alpha, _), (expected_losses, expected_alpha, _) = found, expected
-    of_loss, of_alpha = abs(losses / expected_losses - 1), abs(alpha.clip(0, 1) - expected_alpha.clip(0, 1))
-    return of_loss[0], of_loss.max(), of_alpha.max(), of_alpha.mean()
+    """Of the loss at the first step, the last, and the largest; of alpha, the mean and the largest."""
+    (losses, alpha), (expected_losses, expected_alpha) = found, expected
+    of_loss, of_alpha = abs(losses / expected_losses - 1), abs(alpha - expected_alpha)
+    return of_loss[0], of_loss[-1], of_loss.max(), of_alpha.mean(), of_alpha.max()
 
 
 @entry_point
 def main(argv=None):
-    config = load_stages(config_parser("Compare mixed precision with float32."), argv)[0]
-    config = replace(config, device_target="CPU", **SMALL)
+    config = small_config(argv)
     ms_impl.utils.set_device(config)
-    networks = [package.models.MODELS[config.model].network for package in FRAMEWORKS.values()]
-    weights = network_pair(config.network, networks=networks).weights
-    runs = {(name, half): train(package, replace(config, amp=half != "float32"), weights)
-            for name, package in FRAMEWORKS.items() for half in ("float32", HALF_NAMES[name])}
+    weights = shared_weights(config)
+    image = smooth_batch(1, SIDE, SIDE, BATCHES)["image"]
+    runs, scales = {}, {}
+    for name, package in FRAMEWORKS.items():
+        for half in ("float32", HALF_NAMES[name]):
+            losses, learner = train(package, replace(config, amp=half != "float32"), weights)
+            runs[name, half] = losses, learner.predict(image).clip(0, 1)
+            scales[name] = learner.figures()
 
     print(f"| step | {' | '.join(f'{name}, {half}' for name, half in runs)} |\n|{'---|' * (1 + len(runs))}")
-    for step, losses in enumerate(zip(*(losses for losses, _, _ in runs.values()), strict=True), 1):
+    for step, losses in enumerate(zip(*(losses for losses, _ in runs.values()), strict=True), 1):
         print(f"| {step} | {' | '.join(f'{loss:.5f}' for loss in losses)} |")
 
     full = {name: runs[name, "float32"] for name in FRAMEWORKS}
     rows = {f"{name}, {half}, beside its float32": differences(runs[name, half], full[name])
             for name, half in HALF_NAMES.items()}
     rows["PyTorch's float32 beside MindSpore's"] = differences(full["PyTorch"], full["MindSpore"])
-    print(f"\n| {config.model}, {STEPS} steps | loss, first step | loss, largest | alpha, largest | alpha, mean |\n"
-          "|---|---|---|---|---|")
+    print(f"\n| {config.model}, {STEPS} steps | loss, first step | last step | largest | alpha, mean | largest |\n"
+          "|---|---|---|---|---|---|")
     for row, figures in rows.items():
         print(f"| {row} | {' | '.join(f'{figure:.1e}' for figure in figures)} |")
     print()
-    for name, half in HALF_NAMES.items():
-        print(f"{name}, {half}: {runs[name, half][2].figures()}")
+    for name, figures in scales.items():
+        print(f"{name}, {HALF_NAMES[name]}: loss scale {figures['loss_scale']:g}, {figures['skipped_steps']} skipped")
 
 
 if __name__ == "__main__":
