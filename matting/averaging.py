@@ -35,6 +35,9 @@ class MovingAverage:
         self.learner.load(path)
         self.average = self.learner.weights()
 
+    def figures(self):
+        return self.learner.figures()
+
     def state(self):
         return self.learner.state() | {WEIGHTS + name: value for name, value in self.learner.weights().items()}
 

@@ -94,7 +94,7 @@ class Checkpoints:
                 log.warning("%s; passing over this checkpoint", error)
                 continue
             for key, value in settings.items():
-                trained_with = record["settings"].get(key)
+                trained_with = record["settings"].get(key, False)  # what is newer than the checkpoint was off
                 if trained_with != value:
                     raise UserError(f"{path}: was trained with {key} {trained_with}, not {value}; resume with the "
                                     "settings it was trained with, or start anew in another logs_dir")

@@ -120,6 +120,7 @@ class Config(IndexNetConfig, DimConfig):
     lr_decay: float
     milestones: tuple
     alpha_loss_weight: float
+    amp: bool
     clip_norm: float
     ema_decay: float
     val_every: int

@@ -107,15 +107,18 @@ class Progress:
         self.bar = tqdm(total=total, initial=start, disable=None, bar_format="{l_bar}{bar}| {n}/{total}{postfix}")
         self._recent = deque(maxlen=STEPS_IN_ETA)
 
-    def step(self, step, loss, rates, waited, computed):
-        """Report a step, counted from 1. rates: {name: learning rate}; seconds waited for data and computed."""
+    def step(self, step, results, rates, waited, computed):
+        """Report a step, counted from 1.
+
+        results: {"loss": number, ...}; rates: {name: learning rate}; seconds waited for data and computed.
+        """
         self.bar.update()
         self._recent.append(waited + computed)
         if step % self.log_every and step < self.total:
             return
         seconds = waited + computed
         figures = {
-            "loss": loss,
+            **results,
             "step_ms": round(1000 * seconds, 1),
             "data_wait": round(waited / seconds, 3),  # share of the step's time
             "samples_per_second": round(self.samples / seconds, 2),
@@ -126,7 +129,8 @@ class Progress:
         self.board.scalars(step, "learning_rate", rates)
         steady = list(self._recent)[1:] or self._recent  # the first step compiles
         left = timedelta(seconds=round(statistics.median(steady) * (self.total - step)))
-        line = (f"loss {loss:.5f}, {figures['step_ms']:.0f} ms, {figures['data_wait']:.0%} of it waiting for data, "
+        line = (f"loss {figures['loss']:.5f}, {figures['step_ms']:.0f} ms, "
+                f"{figures['data_wait']:.0%} of it waiting for data, "
                 f"{figures['samples_per_second']:.1f} samples/s, {left} left")
         if self.bar.disable:
             log.info("epoch %d, step %d/%d: %s", epoch, step, self.total, line)

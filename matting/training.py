@@ -62,6 +62,9 @@ class Learner(Protocol):
     def load(self, path):
         """Read what `save` wrote."""
 
+    def figures(self):
+        """{name: number}: what to report of the last step beside its loss."""
+
     def state(self):
         """{name: array}: all else that the next step depends on."""
 
@@ -178,7 +181,7 @@ class Trainer:
     def _settings(self):
         """What a run must share with the one it continues."""
         return {"steps_per_epoch": self.steps_per_epoch, "batch_size": self.batch_size, "seed": self.config.seed,
-                "encoder_bn": self.config.encoder_bn, "ema_decay": self.config.ema_decay,
+                "encoder_bn": self.config.encoder_bn, "amp": self.config.amp, "ema_decay": self.config.ema_decay,
                 "sync_batch_norm": self.config.sync_batch_norm}
 
     def _take_steps(self, start):
@@ -199,7 +202,7 @@ class Trainer:
         ends_epoch = step % self.steps_per_epoch == 0 or step == len(self.rates)
         if self.leads:
             rates = {name: rate * share for name, share in self.stage.trains.items()}
-            self.progress.step(step, loss, rates, waited, computed)
+            self.progress.step(step, {"loss": loss, **self.learner.figures()}, rates, waited, computed)
             if ends_epoch or stopping:
                 self._save(step)
         if stopping:

@@ -5,8 +5,10 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from matting.loss_scale import LossScale
 from matting.names import from_mindspore
 from matting.training import ALONE, dropout_mask
+from ms_impl.mixed_precision import MixedTrainStep, in_half_precision
 from ms_impl.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
@@ -147,8 +149,12 @@ class Learner:
         self.optimiser = stage.optimiser([(getattr(network, part).trainable_params(), share)
                                           for part, share in stage.trains.items()])
         clip = ClipNorm(config.clip_norm) if config.clip_norm else ops.identity
-        self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, clip, peers.count)
-        self.train_step.set_train()
+        self.loss_scale = LossScale(config.amp)
+        if config.amp:
+            self.train_step = MixedTrainStep(Objective(in_half_precision(network), stage.loss), self.optimiser, clip,
+                                             peers.count, self.loss_scale)
+        else:
+            self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, clip, peers.count).set_train()
         self.steps = 0
 
     def step(self, batch, learning_rate):
@@ -156,7 +162,8 @@ class Learner:
         batch_size, _, height, width = batch["image"].shape
         dropout = dropout_mask(self.network.dropout_shape(batch_size, height, width), self.network.dropout_probability,
                                self.seed, self.steps, self.peers.rank, self.peers.count)
-        inputs = (*self.optimiser.corrected(learning_rate, self.steps), batch["image"], dropout,
+        updates = self.steps - self.loss_scale.skipped
+        inputs = (*self.optimiser.corrected(learning_rate, updates), batch["image"], dropout,
                   *(batch[name] for name in LOSS_COLUMNS))
         self._set_train(True)
         return float(self.train_step(*(ms.Tensor(value, ms.float32) for value in inputs)).asnumpy())
@@ -177,11 +184,16 @@ class Learner:
     def load(self, path):
         load_checkpoint(self.network, path)
 
+    def figures(self):
+        return self.loss_scale.figures()
+
     def state(self):
-        return {"steps": np.array(self.steps), **{name: moment.asnumpy().copy() for name, moment in self._moments()}}
+        return {"steps": np.array(self.steps), **self.loss_scale.state(),
+                **{name: moment.asnumpy().copy() for name, moment in self._moments()}}
 
     def restore(self, state):
         self.steps = int(state["steps"])
+        self.loss_scale.restore(state)
         for name, moment in self._moments():
             moment.set_data(ms.Tensor(state[name]))
 

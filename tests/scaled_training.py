@@ -1,7 +1,7 @@
 """A MindSpore training that several processes can share: a small network with all that ranks could get wrong.
 
 Run by ms_impl.launch as each of its processes: python tests/scaled_training.py --is_distributed True --logs_dir DIR.
---before DIR: first train in that folder, to the end.
+--before DIR: first train in that folder, to the end. --mixed DIR: before that, there, in mixed precision.
 """
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ from ms_impl.utils import set_device
 SIDE, WIDTH = 32, 8
 BATCH = 4  # of all processes together
 STEPS_PER_EPOCH, EPOCHS = 3, 8
+SPIKE = 4  # after so many steps the second rank's gradients overflow in float16, in mixed precision
 CHANNELS = {"image": 4, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
 
 
@@ -44,13 +45,18 @@ class Network(nn.Cell):
         return self.prediction(self.decoder(self.encoder(x) * dropout))
 
 
-def batches(step, rank=0, count=1):
-    """What a rank trains on after `step` steps: every count-th sample of batches that are functions of their step."""
+def batches(step, rank=0, count=1, spike=None):
+    """What a rank trains on after `step` steps: every count-th sample of batches that are functions of their step.
+
+    spike: the steps after which one sample, of the second of two ranks, has colours that no file could have.
+    """
     while True:
         rng = np.random.default_rng((11, step))
         batch = {name: rng.random((BATCH, channels, SIDE, SIDE), np.float32) for name, channels in CHANNELS.items()}
         batch["image"] *= rng.uniform(1, 3, (BATCH, 1, 1, 1)).astype(np.float32)  # so that ranks' statistics differ
         batch["unknown"] = (rng.random((BATCH, 1, SIDE, SIDE)) < 0.3).astype(np.float32)
+        if step == spike:
+            batch["foreground"][1] *= 1e8
         yield {name: column[rank::count] for name, column in batch.items()}
         step += 1
 
@@ -65,7 +71,8 @@ def train(config, peers):
                           MattingLoss(config.alpha_loss_weight), Adam, learning_rates)
     learner = Learner(network, stage, config, peers)
     learner.predict = lambda image: np.zeros_like(image[:, :1])  # which would compile a second graph
-    Trainer(stage, learner, lambda step: batches(step, peers.rank, peers.count), STEPS_PER_EPOCH, None, config,
+    spike = SPIKE if config.amp else None
+    Trainer(stage, learner, lambda step: batches(step, peers.rank, peers.count, spike), STEPS_PER_EPOCH, None, config,
             peers).run()
 
 
@@ -73,9 +80,12 @@ def train(config, peers):
 def main(argv=None):
     parser = config_parser("Train a small network.")
     parser.add_argument("--before")
+    parser.add_argument("--mixed")
     config, own = load_config(parser, argv)
     set_device(config)
     peers = join(config)
+    if own.mixed:
+        train(replace(config, logs_dir=own.mixed, amp=True), peers)
     if own.before:
         train(replace(config, logs_dir=own.before), peers)
     train(config, peers)

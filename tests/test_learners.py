@@ -226,11 +226,12 @@ def test_the_program_trains_and_resumes(framework, data, tmp_path, caplog):
         f"indexnet-1_{step}{kind}" for step in (1, 2) for kind in sorted([suffix, ".resume.npz"])]
 
 
-def test_the_program_continues_bit_for_bit(data, tmp_path):
+@pytest.mark.parametrize("amp", ["False", "True"])
+def test_the_program_continues_bit_for_bit(data, tmp_path, amp):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    torch_ref.train.main(flags(data, whole, "--max_steps", "3"))
-    torch_ref.train.main(flags(data, parts, "--max_steps", "1"))
-    torch_ref.train.main(flags(data, parts, "--max_steps", "3", "--resume", "True"))
+    torch_ref.train.main(flags(data, whole, "--max_steps", "3", "--amp", amp))
+    torch_ref.train.main(flags(data, parts, "--max_steps", "1", "--amp", amp))
+    torch_ref.train.main(flags(data, parts, "--max_steps", "3", "--amp", amp, "--resume", "True"))
     for read, name in ((read_weights, "indexnet-1_3.pth"), (read_moments, "indexnet-1_3.resume.npz")):
         expected, found = read(whole / name), read(parts / name)
         assert expected.keys() == found.keys()

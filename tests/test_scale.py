@@ -20,7 +20,7 @@ from matting.training import ALONE
 from matting.weights import read_weights
 from ms_impl.utils import set_device
 from tests import scaled_training
-from tests.scaled_training import BATCH, EPOCHS, STEPS_PER_EPOCH
+from tests.scaled_training import BATCH, EPOCHS, SPIKE, STEPS_PER_EPOCH
 from tests.small_disk import small_disk
 from tests.small_network import NETWORK, network_flags
 from tests.waiting import wait_until
@@ -30,6 +30,7 @@ PROGRAM = ROOT / "tests" / "scaled_training.py"
 LAUNCH = "import sys; from ms_impl.launch import launch; sys.exit(launch(sys.argv[3:], int(sys.argv[1]), sys.argv[2]))"
 LAST_STEP = EPOCHS * STEPS_PER_EPOCH
 TOLERANCE = 1e-3  # float noise; gradients summed, not averaged, would give 1
+MIXED_TOLERANCE = 1e-2
 TIMEOUT = 300  # seconds for a training
 FILLER = "filler"  # what takes all the room there is
 
@@ -55,12 +56,17 @@ def finish(launcher):
     return launcher.returncode, output
 
 
-def losses(folder):
-    """(step, loss) of each whole line of the journal."""
+def journal(folder):
+    """The steps' records, of whole lines."""
     path = folder / "metrics.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     records = map(json.loads, (line for line in lines if line.endswith("\n")))
-    return [(record["step"], record["loss"]) for record in records if "loss" in record]
+    return [record for record in records if "loss" in record]
+
+
+def losses(folder):
+    """(step, loss) of each step."""
+    return [(record["step"], record["loss"]) for record in journal(folder)]
 
 
 def wait_for_epoch(folder, launcher, epoch):
@@ -134,12 +140,17 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ended(whole, tmp_path_factory):
+def mixed(tmp_path_factory):
+    return tmp_path_factory.mktemp("mixed")
+
+
+@pytest.fixture(scope="module")
+def ended(whole, mixed, tmp_path_factory):
     """The logs of the same training, ended in each of WAYS and each time continued, and {way: End}.
 
-    The first of its processes have trained into `whole` before: starting them is what takes time.
+    The first of its processes have trained into `mixed` and `whole` before: starting them is what takes time.
     """
-    folder, ends, more = tmp_path_factory.mktemp("ended"), {}, ["--before", str(whole)]
+    folder, ends, more = tmp_path_factory.mktemp("ended"), {}, ["--before", str(whole), "--mixed", str(mixed)]
     with small_disk(folder, "2m") as mounted:
         for epoch, way in enumerate(WAYS, 2):
             if mounted or way != "disk full":
@@ -155,6 +166,19 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(ended, whole
     np.testing.assert_allclose(losses(whole), losses(tmp_path), rtol=1e-5)
     assert largest_difference(learned(whole), learned(tmp_path)) < TOLERANCE
     assert largest_difference(learned(whole), learned(tmp_path, EPOCHS - 1)) > 10 * TOLERANCE
+
+
+def test_two_processes_skip_a_step_together_where_one_overflows(ended, mixed, tmp_path):
+    config, _ = load_config(config_parser(""), flags(tmp_path, 1, "--amp", "True"))
+    set_device(config)
+    scaled_training.train(config, ALONE)
+    skipped = [0] * SPIKE + [1] * (EPOCHS * STEPS_PER_EPOCH - SPIKE)
+    for folder in (mixed, tmp_path):
+        assert [record["skipped_steps"] for record in journal(folder)] == skipped
+    heard = ended[1]["rank 1 killed"].output  # rank 0's, though the gradients that overflow are rank 1's
+    assert heard.count("a gradient overflowed: step skipped (1 so far), loss scale halved to 32768") == 1
+    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=MIXED_TOLERANCE)
+    assert largest_difference(learned(mixed), learned(tmp_path)) < 1
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -283,6 +283,20 @@ def test_resume_refuses_another_batch_size(tmp_path):
         train(tmp_path, "--resume", "True", "--batch_size", "3")
 
 
+def test_a_checkpoint_older_than_a_setting_is_one_without_it(tmp_path, uninterrupted):
+    train(tmp_path, "--max_steps", "10")
+    path = tmp_path / "tiny-2_5.resume.npz"
+    with np.load(path) as archive:
+        state = dict(archive)
+    record = json.loads(state["record"].item())
+    del record["settings"]["amp"]
+    np.savez(path, **{**state, "record": json.dumps(record)})
+    with pytest.raises(UserError, match="was trained with amp False, not True"):
+        train(tmp_path, "--resume", "True", "--amp", "True")
+    train(tmp_path, "--resume", "True")
+    assert_equal_runs(tmp_path, uninterrupted)
+
+
 def test_partial_files_of_a_killed_run_are_removed(tmp_path):
     partial = tmp_path / ".tiny-1_5.123.partial.bin"
     partial.write_bytes(b"half")

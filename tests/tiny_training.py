@@ -58,6 +58,9 @@ class LinearLearner:
     def load(self, path):
         self.coefficients = np.frombuffer(path.read_bytes())
 
+    def figures(self):
+        return {}
+
     def state(self):
         return {"momentum": self.momentum}
 

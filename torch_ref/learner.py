@@ -2,7 +2,9 @@
 import numpy as np
 import torch
 
+from matting.loss_scale import LossScale
 from matting.training import dropout_mask
+from torch_ref.mixed_precision import HalfPrecision
 from torch_ref.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
@@ -65,6 +67,8 @@ class Learner:
             ([weight for weight in getattr(network, part).parameters() if weight.requires_grad], share)
             for part, share in stage.trains.items()])
         self.device = next(network.parameters()).device
+        self.forward = HalfPrecision(network, self.device.type) if config.amp else network
+        self.loss_scale = LossScale(config.amp)
         self.clip = ClipNorm(config.clip_norm) if config.clip_norm else None
         self.seed = config.seed
         self.steps = 0
@@ -77,14 +81,11 @@ class Learner:
         self._set_train(True)
         self.optimiser.set_rate(learning_rate)
         self.optimiser.zero_grad()
-        prediction = self.network(self._tensor(batch["image"]), self._tensor(dropout))
+        prediction = self.forward(self._tensor(batch["image"]), self._tensor(dropout))
         loss = self.loss(prediction, *(self._tensor(batch[name]) for name in LOSS_COLUMNS))
-        loss.backward()
-        if self.clip:
-            weights = [weight for _, weight in self._learning()]
-            for weight, gradient in zip(weights, self.clip([weight.grad for weight in weights]), strict=True):
-                weight.grad = gradient
-        self.optimiser.step()
+        (self.loss_scale.scale * loss if self.loss_scale.used else loss).backward()
+        if self._take_gradients():
+            self.optimiser.step()
         return loss.item()
 
     @torch.no_grad()
@@ -104,17 +105,42 @@ class Learner:
     def load(self, path):
         load_checkpoint(self.network, path)
 
+    def figures(self):
+        return self.loss_scale.figures()
+
     def state(self):
-        moments = {f"{moment}.{name}": self.optimiser.state[weight][torchs].cpu().numpy().copy()
+        moments = {f"{moment}.{name}": self._moment(weight, torchs).cpu().numpy().copy()
                    for moment, torchs in self.optimiser.moments.items() for name, weight in self._learning()}
-        return {"steps": np.array(self.steps), **moments}
+        return {"steps": np.array(self.steps), **self.loss_scale.state(), **moments}
 
     def restore(self, state):
         self.steps = int(state["steps"])
+        self.loss_scale.restore(state)
+        updates = float(self.steps - self.loss_scale.skipped)
         for name, weight in self._learning():
-            moments = {torchs: self._tensor(state[f"{moment}.{name}"])
+            moments = {torchs: self._tensor(state[f"{moment}.{name}"]).clone()
                        for moment, torchs in self.optimiser.moments.items()}
-            self.optimiser.state[weight] = {"step": torch.tensor(float(self.steps)), **moments}
+            self.optimiser.state[weight] = {"step": torch.tensor(updates), **moments}
+
+    def _take_gradients(self):
+        """Unscale and clip the gradients -> whether the optimiser can take them."""
+        weights = [weight for _, weight in self._learning()]
+        gradients = [weight.grad for weight in weights]
+        finite = True
+        if self.loss_scale.used:
+            gradients = [gradient / self.loss_scale.scale for gradient in gradients]
+            finite = sum(gradient.sum() for gradient in gradients).isfinite().item()
+            self.loss_scale.update(finite)
+        if self.clip:
+            gradients = self.clip(gradients)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+        return finite
+
+    def _moment(self, weight, name):
+        """Zeros before the first update, which an overflow may delay."""
+        moments = self.optimiser.state[weight]
+        return moments[name] if moments else torch.zeros_like(weight)
 
     def _learning(self):
         """(name, weight) of all that the optimiser changes."""

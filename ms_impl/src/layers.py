@@ -54,6 +54,7 @@ class SharedBatchNorm(nn.Cell):
 
     def construct(self, x, gamma, beta, running_mean, running_variance):
         """(B, C, H, W), four (C,) -> a tuple of the normalised (B, C, H, W); a new statistic counts `share`."""
+        x = x.astype(ms.float32)  # mixed precision may give float16, whose sums overflow
         mean = self.over_devices(x.mean((0, 2, 3)))
         centred = x - mean.reshape(1, -1, 1, 1)
         variance = self.over_devices(ops.square(centred).mean((0, 2, 3)))
