@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "tests" / "scaled_training.py"
 LAUNCH = "import sys; from ms_impl.launch import launch; sys.exit(launch(sys.argv[3:], int(sys.argv[1]), sys.argv[2]))"
 TOLERANCE = 1e-3  # float noise; gradients summed, not averaged, would give 1
-MIXED_TOLERANCE = 1e-2
+MIXED_TOLERANCE = 0.04  # the same of float16, whose 5e-4 each process rounds its gradients by before they are averaged
 TIMEOUT = 300  # seconds for a training
 
 
@@ -131,8 +131,9 @@ def test_two_processes_skip_a_step_together_where_one_overflows(killed, mixed, t
     for rank in (0, 1):
         log = (killed[0] / "ranks" / f"worker_{rank}.log").read_text()
         assert log.count("a gradient overflowed: step skipped (1 so far), loss scale halved to 32768") == 1
-    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=MIXED_TOLERANCE)
-    assert largest_difference(learned(mixed), learned(tmp_path)) < 1
+    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=1e-4)
+    assert largest_difference(learned(mixed), learned(tmp_path)) < MIXED_TOLERANCE
+    assert largest_difference(learned(mixed), learned(tmp_path, EPOCHS - 1)) > 5 * MIXED_TOLERANCE
 
 
 def test_a_killed_process_ends_all_and_the_run_continues_bit_for_bit_through_a_sigterm(killed, whole):
