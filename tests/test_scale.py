@@ -30,7 +30,7 @@ PROGRAM = ROOT / "tests" / "scaled_training.py"
 LAUNCH = "import sys; from ms_impl.launch import launch; sys.exit(launch(sys.argv[3:], int(sys.argv[1]), sys.argv[2]))"
 LAST_STEP = EPOCHS * STEPS_PER_EPOCH
 TOLERANCE = 1e-3  # float noise; gradients summed, not averaged, would give 1
-MIXED_TOLERANCE = 1e-2
+MIXED_TOLERANCE = 0.04  # the same of float16, whose 5e-4 each process rounds its gradients by before they are averaged
 TIMEOUT = 300  # seconds for a training
 FILLER = "filler"  # what takes all the room there is
 
@@ -177,8 +177,9 @@ def test_two_processes_skip_a_step_together_where_one_overflows(ended, mixed, tm
         assert [record["skipped_steps"] for record in journal(folder)] == skipped
     heard = ended[1]["rank 1 killed"].output  # rank 0's, though the gradients that overflow are rank 1's
     assert heard.count("a gradient overflowed: step skipped (1 so far), loss scale halved to 32768") == 1
-    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=MIXED_TOLERANCE)
-    assert largest_difference(learned(mixed), learned(tmp_path)) < 1
+    np.testing.assert_allclose(losses(mixed), losses(tmp_path), rtol=1e-4)
+    assert largest_difference(learned(mixed), learned(tmp_path)) < MIXED_TOLERANCE
+    assert largest_difference(learned(mixed), learned(tmp_path, EPOCHS - 1)) > 5 * MIXED_TOLERANCE
 
 
 @pytest.mark.parametrize("rank", [0, 1])
