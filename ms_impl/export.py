@@ -23,7 +23,7 @@ def export(config, dynamic):
 
     def write(path, height, width):
         example = (ms.Tensor(shape=(1, 4, None, None), dtype=ms.float32) if dynamic else
-                   ms.ops.zeros((1, 4, height, width)))
+                   ms.ops.zeros((1, 4, height, width), ms.float32))
         ms.export(network, example, file_name=str(path), file_format="MINDIR")
         path.chmod(0o644)  # MindSpore lets its owner alone read it
 

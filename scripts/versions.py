@@ -3,6 +3,7 @@
 python -m scripts.versions [VERSION ...] [--folder FOLDER]
 """
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from matting.errors import entry_point
 
 ROOT = Path(__file__).resolve().parent.parent
 OLD_PILLOW = "pillow<10"  # with the names that MindSpore imported up to 2.0.0
+CUDA_RUNTIME = "nvidia-cuda-runtime-cu11==11.8.89"  # all of CUDA that importing the GPU build of 1.10.0 asks for
 STAGES = ("build", "train", "evaluate", "export")  # of scripts/smoke.py
 SMOKE_SECONDS = 600
 
@@ -28,7 +30,7 @@ class Version(NamedTuple):
 
 VERSIONS = {
     "gpu 1.6.1": Version("mindspore-gpu==1.6.1", "3.7", (OLD_PILLOW,)),
-    "gpu 1.10.0": Version("mindspore-gpu==1.10.0", "3.9", (OLD_PILLOW,)),
+    "gpu 1.10.0": Version("mindspore-gpu==1.10.0", "3.9", (OLD_PILLOW, CUDA_RUNTIME)),
     "2.0.0": Version("mindspore==2.0.0", "3.9", (OLD_PILLOW,)),
     **{number: Version(f"mindspore=={number}", "3.11") for number in ("2.7.2", "2.8.0", "2.9.0", "2.10.0")},
 }
@@ -70,12 +72,15 @@ def outcome(version, folder):
         python = environment(python, version, folder)
     except subprocess.CalledProcessError as error:
         return {}, f"not installed: {' '.join(map(str, error.cmd[1:5]))} ended with status {error.returncode}"
-    imported = subprocess.run([python, "-c", "import mindspore"], cwd=folder, capture_output=True, text=True)
+    cuda = map(str, python.parent.parent.glob("lib/python*/site-packages/nvidia/*/lib"))
+    variables = {**os.environ, "LD_LIBRARY_PATH": ":".join([*cuda, os.environ.get("LD_LIBRARY_PATH", "")])}
+    imported = subprocess.run([python, "-c", "import mindspore"], cwd=folder, env=variables, capture_output=True,
+                              text=True)
     if imported.returncode:
         return {}, f"cannot be imported: {last_line(imported.stderr)}"
     try:
-        smoke = subprocess.run([python, "-m", "scripts.smoke"], cwd=ROOT, capture_output=True, text=True,
-                               timeout=SMOKE_SECONDS)
+        smoke = subprocess.run([python, "-m", "scripts.smoke"], cwd=ROOT, env=variables, capture_output=True,
+                               text=True, timeout=SMOKE_SECONDS)
     except subprocess.TimeoutExpired:
         return {}, f"not done within {SMOKE_SECONDS} seconds"
     return passed(smoke.stdout), "" if smoke.returncode == 0 else last_line(smoke.stderr)

@@ -17,7 +17,7 @@ def write_program(path, text):
 
 @pytest.mark.parametrize(("name", "lines"), [
     ("2.7.2", ["mindspore==2.7.2"]), ("2.0.0", ["mindspore==2.0.0", "pillow<10"]),
-    ("gpu 1.10.0", ["mindspore-gpu==1.10.0", "pillow<10"])])
+    ("gpu 1.10.0", ["mindspore-gpu==1.10.0", "pillow<10", "nvidia-cuda-runtime-cu11==11.8.89"])])
 def test_only_mindspore_and_what_it_needs_differ_from_the_requirements(name, lines):
     ours = (versions.ROOT / "requirements.txt").read_text().splitlines()
     other = requirements(VERSIONS[name])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from mindspore import nn, ops
 
 from ms_impl.src.layers import batch_norm, conv2d
+from ms_impl.versions import split
 
 divide = ops.RealDiv()  # the `/` of equal shapes keeps 16 bytes a pixel in tables on CPU, this does not
 
@@ -71,7 +72,7 @@ class IndexBlock(nn.Cell):
         for branch, window in zip(self.branches, self.windows(x)):  # noqa: B905, graph mode has no strict
             places += (branch(window),)
         if len(places) == 1:  # holistic: one branch predicts all four
-            places = ops.split(places[0], 1, 1)
+            places = split(places[0], 1, 1)
         gates, exponentials = (), ()
         for place in places:
             gate = ops.sigmoid(place)
@@ -88,7 +89,7 @@ class IndexBlock(nn.Cell):
         if not self.dense:
             return (x,) * len(self.kernels)
         joined = ops.conv2d(x, ops.concat(self.kernels, 0), stride=2, pad_mode="pad", padding=self.padding)
-        return ops.split(joined, joined.shape[1] // len(self.kernels), 1)
+        return split(joined, joined.shape[1] // len(self.kernels), 1)
 
 
 def interleave(places):

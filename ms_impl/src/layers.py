@@ -4,6 +4,8 @@ from typing import NamedTuple
 import mindspore as ms
 from mindspore import nn, ops
 
+from ms_impl.versions import split
+
 
 class RowwiseConv2d(nn.Conv2d):
     """nn.Conv2d, dense and of stride 1, as one convolution with every row of the kernel, then a sum of shifted rows.
@@ -15,7 +17,7 @@ class RowwiseConv2d(nn.Conv2d):
     def construct(self, x):
         size, (out_channels, in_channels) = self.kernel_size[0], self.weight.shape[:2]
         rows = self.weight.transpose(2, 0, 1, 3).reshape(size * out_channels, in_channels, 1, size)
-        outputs = ops.split(ops.conv2d(x, rows, pad_mode="pad", padding=self.padding), out_channels, 1)
+        outputs = split(ops.conv2d(x, rows, pad_mode="pad", padding=self.padding), out_channels, 1)
         height = x.shape[2] + 2 * self.padding - size + 1
         total = outputs[0][:, :, :height]
         for row in range(1, size):

@@ -39,7 +39,7 @@ class Encoder(nn.Cell):
             for block_dilation in dilations:
                 blocks.append(InvertedResidual(width, scaled_width(out, config), expansion, block_dilation))
                 width = scaled_width(out, config)
-            stages.append(nn.SequentialCell(*blocks))
+            stages.append(nn.SequentialCell(blocks))
             self.widths.append(width)
         self.stages = nn.CellList(stages)
         set_batch_norm_policy(self, config.encoder_bn)
@@ -68,9 +68,9 @@ class IndexNet(nn.Cell):
             DecoderStage(into, out, upsample(), config.conv_operator, config.decoder_kernel_size)
             for into, out, (_, upsample) in zip_equal((context_width, *decoder_widths[:-1]), decoder_widths,
                                                       reversed(pairs))])
-        self.prediction = nn.SequentialCell(
+        self.prediction = nn.SequentialCell([
             CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
-            conv2d(1, 1, config.decoder_kernel_size))
+            conv2d(1, 1, config.decoder_kernel_size)])
         initialise(self)
 
     def dropout_shape(self, batch, height, width):

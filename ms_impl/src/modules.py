@@ -44,7 +44,7 @@ class GlobalContext(nn.Cell):
         self.project = ConvBNReLU(in_channels, out_channels, 1)
 
     def construct(self, x):
-        mean = self.project(x.mean((2, 3), keep_dims=True))
+        mean = self.project(x.mean((2, 3), True))
         return mean.broadcast_to((-1, -1) + x.shape[2:])
 
 
