@@ -44,16 +44,16 @@ def distances(state, truth):
     return found
 
 
-def assert_same_training(actual, rounded, truth, ceiling=CEILING):
+def assert_same_training(actual, rounded, truth):
     """Raise AssertionError naming the first step and tensor that is farther from the truth than rounding explains.
 
-    Each {step: state}; rounded: of the framework of `truth` in float32; ceiling: of any distance, whatever the noise.
+    Each {step: state}; rounded: of the framework of `truth` in float32.
     """
     for step in truth:
         assert actual[step].keys() == truth[step].keys()
         noise = distances(rounded[step], truth[step])
         for kind, (distance, name) in distances(actual[step], truth[step]).items():
-            budget = min(NOISES * max(noise[kind][0], ROUNDING * step), ceiling)
+            budget = min(NOISES * max(noise[kind][0], ROUNDING * step), CEILING)
             assert distance <= budget, f"step {step}, {kind}: {name} {distance:.1e} > {budget:.1e}"
 
 

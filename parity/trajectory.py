@@ -6,24 +6,20 @@ scaled it passes rounding on in proportion, and epsilon counts in every step. Ev
 about 3: with others rounding tips one sooner or later, and gradients jump (after 20 steps MindSpore was 7e-2 from
 float64; so it is 4e-5).
 
-Deep Image Matting's pictures are noise and its rectifiers open. Where the two largest values of a pooled cell are equal
-but for rounding, either may be the maximum, and unpooling puts a value elsewhere; neighbours in noise are far apart.
-That needs batch norm by the batch's statistics: by running ones, open rectifiers make features nearly constant.
+Deep Image Matting's start: see dim_start.py.
 """
 import dataclasses
 
-import numpy as np
 import torch
 from mindspore import nn
 
 import ms_impl.learner
 import ms_impl.models
-import ms_impl.src.dim
 import ms_impl.utils
-import torch_ref.dim
 import torch_ref.learner
 import torch_ref.models
 import torch_ref.utils
+from parity.dim_start import dim_start
 from parity.networks import SHORT, network_pair, open_gates, smooth_batch
 
 LOSS_SCALE = 1e-5
@@ -69,29 +65,12 @@ SIDES = {  # framework, its scaled loss, learner
     "torch": (torch_ref, ScaledModule, torch_ref.learner.Learner),
     "float64": (torch_ref, ScaledModule, Float64Learner),
 }
-DIM = (ms_impl.src.dim.DeepImageMatting, torch_ref.dim.DeepImageMatting)
 
 
 def indexnet_start(config):
     """Weights, and the batches that are taken in turn."""
     batches = [smooth_batch(SAMPLES, SIDE, SIDE, seed) for seed in range(BATCHES)]
     return network_pair(config.network, change=open_gates).weights, batches
-
-
-def far_from_ties(weights):
-    """The same weights with the raw alpha's rectifiers open, it in the middle of its range, its correction small."""
-    changed = {name: values if name.startswith("refinement.") else opened
-               for (name, values), opened in zip(weights.items(), open_gates(weights).values(), strict=True)}
-    for name in ("prediction.weight", "refinement.residual.weight"):
-        changed[name] = changed[name] / 30
-    return changed
-
-
-def dim_start(config):
-    """Weights, and the batches that are taken in turn."""
-    noise = np.random.default_rng(0).standard_normal((BATCHES, SAMPLES, 4, SIDE, SIDE)).astype(np.float32)
-    batches = [smooth_batch(SAMPLES, SIDE, SIDE, seed) | {"image": image} for seed, image in enumerate(noise)]
-    return network_pair(config.network, networks=DIM, change=far_from_ties).weights, batches
 
 
 STARTS = {"indexnet": indexnet_start, "dim": dim_start}
@@ -114,7 +93,7 @@ def train(side, config, checkpoints):
     learner = learner_class(network, stage, config)
     losses, states = [], {}
     for step, rate in enumerate(stage.schedule(config, 1)[:max(checkpoints)].tolist(), 1):
-        losses.append(learner.step(batches[step % BATCHES], rate))
+        losses.append(learner.step(batches[step % len(batches)], rate))
         if step in checkpoints:
             moments = learner.state()
             del moments["steps"]
