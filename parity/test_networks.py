@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from matting.training import dropout_mask
 from parity.compare import assert_equal
-from parity.networks import SHORT, SMALL
+from parity.networks import SHORT
 from torch_ref.index_blocks import IndexedUpsample, interleave
 from torch_ref.modules import InvertedResidual
 
@@ -29,9 +29,9 @@ OTHER_VARIANTS = [
     {"width_mult": 1.4},
     {"index_expansion": 2},
 ]
-DEEP = [  # with every block; the others differ from these in no encoder block, and are small
+DEEP = [  # with every block; the others differ from these in no encoder block, and are short
     {}, {"output_stride": 16},
-    # not small, either, because these weights are known to let rounding tip no maximum
+    # not short, either, because these weights are known to let rounding tip no maximum
     {"resampling": "max"}, {"resampling": "max", "output_stride": 16},
 ]
 SHORTENED = [variant for variant in INDEX_VARIANTS + OTHER_VARIANTS if variant not in DEEP]
@@ -46,7 +46,7 @@ def name_of(variant):
 
 
 @pytest.mark.parametrize("variant", [
-    *DEEP, *(SMALL | variant for variant in SHORTENED),
+    *DEEP, *(variant | SHORT for variant in SHORTENED),
     *(pytest.param(variant, marks=pytest.mark.full) for variant in SHORTENED),
 ], ids=name_of)
 def test_every_tap_is_equal(pair, batch, pynative, variant):
