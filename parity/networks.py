@@ -22,6 +22,7 @@ SHORT = {  # one block a stage, half as wide inside: every part of the default n
                                        expansion, into, out, _, stride, dilation in
                                        read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]),
 }
+SMALL = {**SHORT, "width_mult": 0.25}  # also a quarter as wide everywhere
 
 
 def calibrate(network, seed):

@@ -16,8 +16,8 @@ import torch_ref.models
 import torch_ref.utils
 from matting.config import config_parser, load_stages
 from matting.errors import entry_point
-from parity.networks import network_pair, smooth_batch
-from parity.trajectory import BATCHES, SMALL
+from parity.networks import SMALL, network_pair, smooth_batch
+from parity.trajectory import BATCHES
 from torch_ref.mixed_precision import HALVES
 
 STEPS, SAMPLES, SIDE = 20, 2, 96

@@ -1,14 +1,16 @@
-"""AIM-500's validation set, evaluated: the means lie in the documented range of the condition they were trained in."""
+"""Validation means lie in the expected range: AIM-500's in the documented one, the drawn set's in the measured one."""
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ms_impl.eval
 from matting.aim500 import EXPECTED_AT_MOST
 from matting.config import RESOLVED_NAME, read_yaml
 from matting.metrics import METRICS
+from parity.spread import TRAININGS, draw, expected_range, read_record, train
 
 NEEDED = {"AIM500_DIR": "the folder that data.process_dataset prepared", "INDEXNET_CKPT": "a trained checkpoint"}
 
@@ -48,3 +50,46 @@ def test_a_metric_out_of_range_is_named():
     assert_in_range(limits, limits)
     with pytest.raises(AssertionError, match=r"^grad 13\.71 > 13\.7"):
         assert_in_range(limits | {"grad": 13.71}, limits)
+
+
+# --- the drawn set ---
+
+SHORT = TRAININGS["short"]
+NEW_SEED = SHORT.seeds  # the range was measured over others
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The folder of the short training's set."""
+    folder = tmp_path_factory.mktemp("drawn") / "set"
+    draw(SHORT, folder)
+    return folder
+
+
+def assert_in_measured_range(means):
+    """Raise AssertionError naming the first mean that no seed of either framework's short training explains.
+
+    So few steps leave the metrics to the initial weights, and their ranges wide; the loss tells what has not learnt.
+    """
+    sides = read_record("short").values()
+    for name in (*METRICS, "loss"):
+        least, largest = expected_range(np.concatenate([side[name] for side in sides]))
+        assert least <= means[name] <= largest, f"{name} {means[name]:.4g} is not in {least:.4g}..{largest:.4g}"
+
+
+@pytest.mark.parametrize("framework", ["mindspore", pytest.param("torch", marks=pytest.mark.full)])
+def test_a_short_training_ends_in_the_measured_range(drawn, tmp_path, framework):
+    assert_in_measured_range(train(framework, SHORT, drawn, tmp_path, NEW_SEED))
+
+
+@pytest.mark.parametrize("changes", [
+    {"max_steps": 1}, pytest.param({"learning_rate": 1e-6}, marks=pytest.mark.full)], ids=["one step", "no rate"])
+def test_what_has_not_learnt_does_not(drawn, tmp_path, changes):
+    with pytest.raises(AssertionError, match=f"^({'|'.join(METRICS)}|loss) .* is not in"):
+        assert_in_measured_range(train("torch", SHORT, drawn, tmp_path, NEW_SEED, **changes))
+
+
+def test_a_range_holds_one_more_of_the_same_but_for_one_in_a_thousand():
+    """Of mean 2 and deviation 1, over 3 seeds: Student's t of 2 degrees of freedom is 31.6, times sqrt(4 / 3)."""
+    least, largest = expected_range(np.array([1, 2, 3]))
+    assert least == pytest.approx(2 - 31.599 * (4 / 3) ** 0.5, rel=1e-4) and largest == pytest.approx(4 - least)

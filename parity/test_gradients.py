@@ -14,7 +14,7 @@ import pytest
 import ms_impl.utils
 import torch_ref.utils
 from parity.compare import assert_equal
-from parity.networks import SHORT, matting_gradients, network_pair, open_gates, smooth_batch
+from parity.networks import SHORT, SMALL, matting_gradients, network_pair, open_gates, smooth_batch
 
 BUDGET, MIN_COSINE = 1e-4, 0.999999
 BATCH_NORM_BUDGET = 5e-5
@@ -56,9 +56,10 @@ def test_gradients_are_equal(config, columns, pynative, settings):
     assert_gradients_equal(config, columns, settings)
 
 
-@pytest.mark.parametrize("settings", [SHORT, *(pytest.param(settings, marks=pytest.mark.full)
-                                               for settings in VARIANTS.values())], ids=["short default", *VARIANTS])
+@pytest.mark.full
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
 def test_gradients_of_a_compiled_graph_are_equal(config, columns, settings):
+    """Shorter, in test_training.py: after its first compiled step Adam's first moments are the gradients."""
     assert_gradients_equal(config, columns, settings)
 
 
@@ -80,7 +81,7 @@ def without_zeros(actual, reference):
 def test_training_mode_is_equal(config, pynative, policy):
     """Every tap of one pass, the running statistics it leaves, dropout included in the gradients."""
     change, seed = POLICIES[policy]
-    networks = network_pair(dataclasses.replace(config, encoder_bn=policy, width_mult=0.25, **SHORT).network,
+    networks = network_pair(dataclasses.replace(config, encoder_bn=policy, **SMALL).network,
                             change=change)
     networks.set_train(True)
     columns = smooth_batch(4, 64, 64, seed)

@@ -12,6 +12,7 @@ import ms_impl.utils
 import torch_ref.model
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from parity.networks import SHORT, SMALL
 
 CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
 SIDES = {"ms_impl": (ms_impl.src.model.IndexNet, ms_impl.utils),
@@ -93,7 +94,7 @@ POLICIES = {"frozen": (True, False), "statistics_frozen": (True, True), "trained
 @pytest.mark.parametrize("policy", POLICIES)
 def test_encoder_batch_norm_keeps_its_policy_in_training_mode_torch(policy):
     kept, trained = POLICIES[policy]
-    encoder = torch_ref.model.IndexNet(dataclasses.replace(CONFIG, encoder_bn=policy).network).train().encoder
+    encoder = torch_ref.model.Encoder(dataclasses.replace(CONFIG, encoder_bn=policy, **SHORT).network).train()
     stem = encoder.stages[0]
     before = stem.bn.running_mean.clone()
     with torch.no_grad():
@@ -105,8 +106,8 @@ def test_encoder_batch_norm_keeps_its_policy_in_training_mode_torch(policy):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_encoder_batch_norm_keeps_its_policy_in_training_mode_mindspore(policy):
     kept, trained = POLICIES[policy]
-    network = ms_impl.src.model.IndexNet(dataclasses.replace(CONFIG, encoder_bn=policy).network).set_train(True)
-    stem = network.encoder.stages[0]
+    encoder = ms_impl.src.model.Encoder(dataclasses.replace(CONFIG, encoder_bn=policy, **SHORT).network)
+    stem = encoder.set_train(True).stages[0]
     before = stem.bn.moving_mean.asnumpy().copy()
     stem(ms.Tensor(np.random.default_rng(0).random((2, 4, 32, 32), np.float32)))
     assert np.array_equal(stem.bn.moving_mean.asnumpy(), before) is kept
@@ -120,7 +121,7 @@ def test_other_batch_norms_learn_whatever_the_encoder_does():
     assert norms and all(norm.training and norm.weight.requires_grad for norm in norms)
 
 
-def test_smallest_input_is_one_cell_of_the_deepest_feature(side):
-    network, utilities = side()
+def test_smallest_input_is_one_cell_of_the_deepest_feature(side, pynative):
+    network, utilities = side(**SMALL)
     alpha = utilities.predictor(network)(np.zeros((1, 4, 32, 64), np.float32))
     assert alpha.shape == (1, 1, 32, 64) and np.isfinite(alpha).all()

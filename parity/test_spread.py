@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from matting.metrics import METRICS
-from parity.spread import TRAININGS, read_record
+from parity.spread import read_record
 
 LEAST_SEEDS = 3
 CHANCE = 0.05  # of trainings that differ by their seeds only to be farther apart, below which they are told apart
@@ -25,10 +25,9 @@ def assert_differ_by_seeds_only(actual, reference):
                                   f"that with a chance of {chance:.2g} < {CHANCE}")
 
 
-@pytest.mark.parametrize("training", TRAININGS)
-def test_frameworks_differ_no_more_than_seeds(training):
-    record = read_record(training)
-    assert all(record[side].keys() == set(METRICS) for side in ("mindspore", "torch"))
+def test_frameworks_differ_no_more_than_seeds():
+    record = read_record("long")
+    assert all(record[side].keys() >= set(METRICS) for side in ("mindspore", "torch"))
     assert all(len(values) >= LEAST_SEEDS for side in record.values() for values in side.values())
     assert_differ_by_seeds_only(record["mindspore"], record["torch"])
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import torch_ref.learner
-from parity.trajectory import SMALL, train
+from parity.networks import SMALL
+from parity.trajectory import train
 
 NOISES, ROUNDING = 10, 1e-6  # of each step
 CEILING = 2e-4  # whatever the noise; the largest of its kind counts as 1

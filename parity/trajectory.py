@@ -20,12 +20,11 @@ import torch_ref.learner
 import torch_ref.models
 import torch_ref.utils
 from parity.dim_start import dim_start
-from parity.networks import SHORT, network_pair, open_gates, smooth_batch
+from parity.networks import network_pair, open_gates, smooth_batch
 
 LOSS_SCALE = 1e-5
 SAMPLES, SIDE = 4, 64
 BATCHES = 4  # different ones, in turn
-SMALL = {**SHORT, "width_mult": 0.25}
 
 
 class ScaledCell(nn.Cell):
