@@ -90,7 +90,7 @@ def measure(config, variants):
                 training),
         Section("Running statistics", "what batch norm remembers of that pass", 5e-5, statistics),
         Section("Gradients", "of the matting loss, by the input and by every weight; with max pooling, where rounding "
-                "decides between near ties, PyTorch itself is 2e-1 from double precision", 1e-4, gradients),
+                "decides between nearly equal values, no two formulations agree", 1e-4, gradients),
     ]
 
 

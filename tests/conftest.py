@@ -1,15 +1,10 @@
 """Fixtures that several test files share."""
 import shutil
-import signal
 
 import numpy as np
 import pytest
 
 from tests.tiny_data import prepare_data_set, write_data_set
-
-# a shell's background job ignores Ctrl-C, and so would every program that its tests start and interrupt
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
