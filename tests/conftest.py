@@ -6,6 +6,7 @@ import pytest
 
 from tests.tiny_data import prepare_data_set, write_data_set
 
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory):
     """A tiny data set, not to be changed; tests get copies."""
