@@ -1,4 +1,5 @@
-# make demo, demo-dim: see it work.  make test: prove it works.  All set up everything they need.
+# make demo, demo-dim: see it work.  make test: prove it works; parity-full: what takes too long for that.
+# All set up everything they need.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -22,7 +23,7 @@ parity: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile parity
 
 parity-full: $(READY)
-	$(BIN)/python -m pytest parity -m "full or not full"
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests parity -m full
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -89,8 +89,8 @@ def measure(config, variants):
         Section("Training", "the same in training mode, where batch norm uses the batch's own statistics", 5e-5,
                 training),
         Section("Running statistics", "what batch norm remembers of that pass", 5e-5, statistics),
-        Section("Gradients", "of the matting loss, by the input and by every weight; with max pooling, rounding decides "
-                "between nearly equal values, and a gradient takes another way", 1e-4, gradients),
+        Section("Gradients", "of the matting loss, by the input and by every weight; with max pooling, rounding "
+                "decides between nearly equal values, and a gradient takes another way", 1e-4, gradients),
     ]
 
 

@@ -20,7 +20,7 @@ def assert_half_the_digits(losses, full, half):
     assert NEAREST < distance < FARTHEST, f"{distance:.1e} roundings of {half}"
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=[pytest.param("indexnet", marks=pytest.mark.full), "dim"])
 def full(request):
     """Settings, weights and PyTorch's losses in float32, of which MindSpore's are within 1e-5."""
     config = small_config(MODELS[request.param])

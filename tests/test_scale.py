@@ -115,8 +115,8 @@ def terminate(folder, launcher):
     launcher.terminate()
 
 
-WAYS = {"rank 1 killed": partial(kill, 1), "rank 0 killed": partial(kill, 0), "disk full": fill_disk,
-        "SIGTERM": terminate}
+WAYS = {"rank 1 killed": partial(kill, 1), "SIGTERM": terminate, "rank 0 killed": partial(kill, 0),
+        "disk full": fill_disk}
 
 
 def train_until(way, epoch, folder, *more):
@@ -146,17 +146,25 @@ def mixed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ended(whole, mixed, tmp_path_factory):
-    """The logs of the same training, ended in each of WAYS and each time continued, and {way: End}.
+    """The logs of the same training, ended in several WAYS and each time continued, and {way: End}.
 
     The first of its processes have trained into `mixed` and `whole` before: starting them is what takes time.
     """
-    folder, ends, more = tmp_path_factory.mktemp("ended"), {}, ["--before", str(whole), "--mixed", str(mixed)]
+    folder = tmp_path_factory.mktemp("ended")
+    return folder, {"rank 1 killed": train_until("rank 1 killed", 2, folder, "--before", str(whole), "--mixed",
+                                                 str(mixed)),
+                    "SIGTERM": train_until("SIGTERM", 4, folder, "--resume", "True")}
+
+
+@pytest.fixture(scope="module")
+def ended_also(ended, tmp_path_factory):
+    """The same of the other ways, on a small disk."""
+    folder = tmp_path_factory.mktemp("ended_also")
     with small_disk(folder, "2m") as mounted:
-        for epoch, way in enumerate(WAYS, 2):
-            if mounted or way != "disk full":
-                ends[way] = train_until(way, epoch, folder, *more)
-                more = ["--resume", "True"]
-        yield folder, ends
+        if not mounted:
+            pytest.skip("mounting a small file system needs root")
+        yield folder, {way: train_until(way, epoch, folder, "--resume", "True")
+                       for way, epoch in (("rank 0 killed", 2), ("disk full", 4))}
 
 
 def test_two_processes_learn_what_one_does_from_the_batches_of_both(ended, whole, tmp_path):
@@ -183,17 +191,16 @@ def test_two_processes_skip_a_step_together_where_one_overflows(ended, mixed, tm
     assert largest_difference(learned(mixed), learned(tmp_path, EPOCHS - 1)) > 5 * MIXED_TOLERANCE
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_all(rank, ended):
-    end = ended[1][f"rank {rank} killed"]
+@pytest.mark.parametrize(("rank", "training"), [(1, "ended"), pytest.param(0, "ended_also", marks=pytest.mark.full)])
+def test_a_killed_process_ends_all(rank, training, request):
+    end = request.getfixturevalue(training)[1][f"rank {rank} killed"]
     assert end.status == 128 + signal.SIGKILL and end.seconds < 10
     assert f"worker_{rank} ended with status 137, so all others are ended" in end.output
 
 
-def test_a_full_disk_ends_all_processes_and_is_named(ended):
-    if "disk full" not in ended[1]:
-        pytest.skip("mounting a small file system needs root")
-    end = ended[1]["disk full"]
+@pytest.mark.full
+def test_a_full_disk_ends_all_processes_and_is_named(ended_also):
+    end = ended_also[1]["disk full"]
     assert end.status == 1 and end.seconds < 20, end.output[-3000:]
     assert "worker_0 ended with status 1, so all others are ended" in end.output
     assert re.search("No space left|disk is full|disk with its log is full", end.output), end.output[-3000:]
@@ -207,8 +214,9 @@ def test_a_sigterm_from_a_scheduler_saves_the_step_and_ends_all_processes(ended)
     assert f"step {end.step}/{LAST_STEP}: " in end.output and f"step {end.step + 1}/{LAST_STEP}: " not in end.output
 
 
-def test_after_every_end_the_last_checkpoint_continues_to_bit_for_bit_the_same(ended, whole):
-    folder, ends = ended
+@pytest.mark.parametrize("training", ["ended", pytest.param("ended_also", marks=pytest.mark.full)])
+def test_after_every_end_the_last_checkpoint_continues_to_bit_for_bit_the_same(training, whole, request):
+    folder, ends = request.getfixturevalue(training)
     status, output = finish(start(folder, "--resume", "True"))
     assert status == 0, output[-3000:]
     _, *continuations = [end.output for end in ends.values()] + [output]
