@@ -1,4 +1,6 @@
 """The same network, layer or block in both frameworks with the same weights, and what is asked of each."""
+import itertools
+
 import mindspore as ms
 import numpy as np
 import torch
@@ -23,6 +25,27 @@ SHORT = {  # one block a stage, half as wide inside: every part of the default n
                                        read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]),
 }
 SMALL = {**SHORT, "width_mult": 0.25}  # also a quarter as wide everywhere
+INDEX_VARIANTS = [
+    {"index_kind": kind, "use_nonlinear": nonlinear, "use_context": context}
+    for kind, nonlinear, context in itertools.product(
+        ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True))
+]
+OTHER_VARIANTS = [
+    {"resampling": "max"},
+    {"output_stride": 16},
+    {"resampling": "max", "output_stride": 16},
+    {"apply_aspp": False},
+    {"conv_operator": "dep_sep_conv"},
+    {"decoder_kernel_size": 3},
+    {"width_mult": 1.4},
+    {"index_expansion": 2},
+]
+
+
+def name_of(variant):
+    """A variant's settings as the name of a test."""
+    words = ["short" if key in SHORT else f"{key}={value}" for key, value in variant.items()]
+    return "-".join(words) or "default"
 
 
 def calibrate(network, seed):

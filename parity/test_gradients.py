@@ -14,19 +14,26 @@ import pytest
 import ms_impl.utils
 import torch_ref.utils
 from parity.compare import assert_equal
-from parity.networks import SHORT, SMALL, matting_gradients, network_pair, open_gates, smooth_batch
+from parity.networks import (
+    INDEX_VARIANTS,
+    OTHER_VARIANTS,
+    SHORT,
+    SMALL,
+    matting_gradients,
+    name_of,
+    network_pair,
+    open_gates,
+    smooth_batch,
+)
 
 BUDGET, MIN_COSINE = 1e-4, 0.999999
 BATCH_NORM_BUDGET = 5e-5
 ZERO = 1e-5  # of the network's largest gradient: zero but for rounding
-VARIANTS = {  # max pooling only alone, in test_layers.py: in whole networks near ties leave float32 30 % from float64
-    "default": {},
-    "holistic": {"index_kind": "holistic", "use_context": False, **SHORT},
-    "one-to-one, separable": {"index_kind": "depthwise_o2o", "use_nonlinear": False, "conv_operator": "dep_sep_conv",
-                              **SHORT},
-}
-
-
+VARIANTS = [{}, {"index_kind": "holistic", "use_context": False, **SHORT},
+            {"index_kind": "depthwise_o2o", "use_nonlinear": False, "conv_operator": "dep_sep_conv", **SHORT}]
+# max pooling only alone, in test_layers.py: in whole networks near ties leave PyTorch's float32 30 % from float64
+ALL_VARIANTS = [variant | SHORT for variant in (*INDEX_VARIANTS, *OTHER_VARIANTS, {"resampling": "bilinear"})
+                if variant.get("resampling") != "max"]
 POLICIES = {  # in training mode: what is done to the weights, and the seed of a batch that tips no ReLU6
     "frozen": (None, 0),
     "statistics_frozen": (None, 0),
@@ -51,13 +58,14 @@ def assert_gradients_equal(config, columns, settings):
                  MIN_COSINE)
 
 
-@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("settings", [
+    *VARIANTS, *(pytest.param(variant, marks=pytest.mark.full) for variant in ALL_VARIANTS)], ids=name_of)
 def test_gradients_are_equal(config, columns, pynative, settings):
     assert_gradients_equal(config, columns, settings)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("settings", VARIANTS, ids=name_of)
 def test_gradients_of_a_compiled_graph_are_equal(config, columns, settings):
     """Shorter, in test_training.py: after its first compiled step Adam's first moments are the gradients."""
     assert_gradients_equal(config, columns, settings)

@@ -1,6 +1,4 @@
 """Whole networks in evaluation mode: every variant, tap by tap, and the same networks as compiled graphs."""
-import itertools
-
 import mindspore as ms
 import pytest
 import torch
@@ -8,27 +6,12 @@ from torch.nn import functional as F
 
 from matting.training import dropout_mask
 from parity.compare import assert_equal
-from parity.networks import SHORT
+from parity.networks import INDEX_VARIANTS, OTHER_VARIANTS, SHORT, name_of
 from torch_ref.index_blocks import IndexedUpsample, interleave
 from torch_ref.modules import InvertedResidual
 
 BUDGET = 1e-5  # float noise is under 3e-6; the mildest bug planted below is above 1e-3
 
-INDEX_VARIANTS = [
-    {"index_kind": kind, "use_nonlinear": nonlinear, "use_context": context}
-    for kind, nonlinear, context in itertools.product(
-        ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True))
-]
-OTHER_VARIANTS = [
-    {"resampling": "max"},
-    {"output_stride": 16},
-    {"resampling": "max", "output_stride": 16},
-    {"apply_aspp": False},
-    {"conv_operator": "dep_sep_conv"},
-    {"decoder_kernel_size": 3},
-    {"width_mult": 1.4},
-    {"index_expansion": 2},
-]
 DEEP = [  # with every block; the others differ from these in no encoder block, and are short
     {}, {"output_stride": 16},
     # not short, either, because these weights are known to let rounding tip no maximum
@@ -38,11 +21,6 @@ SHORTENED = [variant for variant in INDEX_VARIANTS + OTHER_VARIANTS if variant n
 GRAPH_VARIANTS = [{}, {"resampling": "max", "output_stride": 16, "apply_aspp": False}]
 TAPS = [*(f"encoder.stages.{stage}" for stage in range(8)), "context",
         *(f"decoder.stages.{stage}" for stage in range(7)), "prediction", "output"]
-
-
-def name_of(variant):
-    words = ["short" if key in SHORT else f"{key}={value}" for key, value in variant.items()]
-    return "-".join(words) or "default"
 
 
 @pytest.mark.parametrize("variant", [
