@@ -76,24 +76,22 @@ def alpha_loss_alone(monkeypatch):
     monkeypatch.setattr(torch_ref.losses.MattingLoss, "forward", forward)
 
 
-def no_weight_decay(monkeypatch):
+def set_momentum_option(monkeypatch, name, value):
     class Momentum(torch_ref.learner.Momentum):
         def set_rate(self, rate):
             super().set_rate(rate)
             for group in self.param_groups:
-                group["weight_decay"] = 0
+                group[name] = value
 
     monkeypatch.setattr("torch_ref.models.Momentum", Momentum)
+
+
+def no_weight_decay(monkeypatch):
+    set_momentum_option(monkeypatch, "weight_decay", 0)
 
 
 def less_momentum(monkeypatch):
-    class Momentum(torch_ref.learner.Momentum):
-        def set_rate(self, rate):
-            super().set_rate(rate)
-            for group in self.param_groups:
-                group["momentum"] = 0.8
-
-    monkeypatch.setattr("torch_ref.models.Momentum", Momentum)
+    set_momentum_option(monkeypatch, "momentum", 0.8)
 
 
 def frozen_batch_norm_that_observes(monkeypatch):
