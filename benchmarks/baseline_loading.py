@@ -1,6 +1,6 @@
 """The documented training sample, transcribed straight: whole images are decoded, stacked and worked on for each crop.
 
-Plain on purpose: what matting.dataset is timed against.
+Plain on purpose: what matting.dataset.feed is timed against.
 """
 import math
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from data.objects import KINDS, draw_object
-from matting.composition import composite_uint8
-from matting.files import write_png
+from matting.compositing import composite_uint8
 from matting.foreground import estimate_foreground
+from matting.images.writing import write_png
 from matting.inference import to_uint8
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "halo.png"

@@ -15,8 +15,8 @@ from benchmarks.preparation import BACKGROUND_SIZE, FOREGROUND_SIZE, NUM_BGS_TRA
 from data.plan import Settings
 from data.process_dataset import prepare
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
-from matting.dataset import TrainingFeed
-from matting.sample import TrainRow, read_rows
+from matting.dataset.data_list import TrainRow, read_rows
+from matting.dataset.feed import TrainingFeed
 
 REPEATS = 7
 SAMPLES = {"transcription": 4, "offline": 16, "online": 64}  # a repeat

@@ -10,9 +10,9 @@ def build_mindspore(mode, shape, threads):
     """A function without arguments that does one run of the case in MindSpore."""
     import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
     from ms_impl.learner import Learner
-    from ms_impl.models import training_plan
+    from ms_impl.registry import training_plan
     from ms_impl.src.model import IndexNet
-    from ms_impl.utils import predictor, set_device
+    from ms_impl.src.utils import predictor, set_device
 
     config = configuration()
     set_device(config)
@@ -25,7 +25,7 @@ def build_torch(mode, shape, threads):
 
     from torch_ref.learner import Learner
     from torch_ref.model import IndexNet
-    from torch_ref.models import training_plan
+    from torch_ref.registry import training_plan
     from torch_ref.utils import predictor
 
     torch.set_num_threads(threads)
@@ -43,7 +43,7 @@ def case(mode, shape, config, network, predictor, learner_class, training_plan):
     batch = random_batch(*shape)
     if mode == "inference":
         predict = predictor(network)
-        return lambda: predict(batch["image"])
+        return lambda: predict(batch["input"])
     learner = learner_class(network, training_plan(config)[0], config)
     return lambda: learner.step(batch, config.learning_rate)
 
@@ -55,7 +55,7 @@ def random_batch(batch, height, width):
     def draw(channels):
         return rng.random((batch, channels, height, width), np.float32)
 
-    return {"image": 2 * draw(4) - 1, "alpha": draw(1), "foreground": draw(3), "background": draw(3),
+    return {"input": 2 * draw(4) - 1, "alpha": draw(1), "foreground": draw(3), "background": draw(3),
             "composite": draw(3), "unknown": (draw(1) < 0.3).astype(np.float32)}
 
 

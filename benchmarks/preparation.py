@@ -15,7 +15,7 @@ from data.objects import draw_object
 from data.plan import Settings
 from data.process_dataset import prepare
 from data.scenes import PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
-from matting.files import write_png
+from matting.images.writing import write_png
 from matting.trimap import make_trimap
 
 FOREGROUND_SIZE, BACKGROUND_SIZE = (1250, 1400), (480, 640)  # height, width: typical of AIM-500, of COCO

@@ -59,7 +59,7 @@ def soak(loader, seconds):
         samples, seen = 0, []
         while loading < seconds * part / PARTS:
             started = time.perf_counter()
-            samples += len(next(batches)["image"])
+            samples += len(next(batches)["input"])
             loading += min(time.perf_counter() - started, LONGEST)
             if loading - looked >= PAUSE:
                 seen.append(usage())

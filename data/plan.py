@@ -2,10 +2,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from matting.errors import UserError
-from matting.files import by_stem, check_equal_sizes, list_images, read_alpha, read_header, read_image, read_trimap
-from matting.sample import SEPARATOR, TrainRow, ValidationRow
-from matting.split import some, training_stems
+from matting.dataset.data_list import SEPARATOR, TrainRow, ValidationRow
+from matting.dataset.splits import training_stems
+from matting.errors import UserError, listed
+from matting.images.listing import by_stem, list_images
+from matting.images.reading import check_equal_sizes, read_alpha, read_header, read_image, read_trimap
 
 ROLES = ("original", "mask", "trimap")  # the folders of a data set
 SPLITS = {"train": ("original", "mask"), "validation": ("original", "mask", "trimap")}  # and what a split keeps of them
@@ -93,7 +94,7 @@ def _matching_sources(data_dir):
     for role, paths in sources.items():
         missing = [stem for stem in all_stems if stem not in paths]
         if missing:
-            raise UserError(f"{Path(data_dir) / role}: has no {some(missing)}; "
+            raise UserError(f"{Path(data_dir) / role}: has no {listed(missing)}; "
                             f"each stem needs a file in {', '.join(ROLES)}")
     _check_names(path for paths in sources.values() for path in paths.values())
     return sources

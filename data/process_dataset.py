@@ -24,10 +24,10 @@ from data.png import DEFLATE
 from data.verify import verify
 from data.workers import progress, run_in_processes
 from matting.config import config_parser, load_config
-from matting.dataset import worker_count
+from matting.dataset.feed import worker_count
+from matting.dataset.splits import read_validation_stems
 from matting.errors import UserError, entry_point
 from matting.files import atomic_path
-from matting.split import read_validation_stems
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from data.noise import random_colour, smooth_noise
-from matting.files import read_image
+from matting.images.reading import read_image
 
 # All CC0 or in the public domain, says skimage/data/_fetchers.py.
 PHOTOGRAPHS = ("astronaut.png", "brick.png", "camera.png", "chelsea.png", "grass.png", "gravel.png",

@@ -23,7 +23,7 @@ from data.objects import KINDS, draw_object
 from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
 from data.workers import progress, run_in_processes
 from matting.errors import UserError, entry_point
-from matting.files import write_png
+from matting.images.writing import write_png
 from matting.trimap import make_trimap
 
 logger = logging.getLogger(__name__)

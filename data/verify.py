@@ -8,7 +8,7 @@ from data.manifest import NAME, check_same_set, describe, read_manifest, setting
 from data.plan import COPY, READERS, data_txt, make_plan, prepared_folders
 from data.workers import progress, run_in_processes, stopping
 from matting.errors import UserError
-from matting.files import read_image
+from matting.images.reading import read_image
 
 logger = logging.getLogger(__name__)
 

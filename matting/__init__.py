@@ -1,1 +1,1 @@
-"""What natural image matting is, without a framework: numpy, OpenCV and SciPy only."""
+"""What natural image matting is, without a framework: NumPy and OpenCV."""

@@ -1,13 +1,14 @@
 """Convert a weight file: python -m matting.convert IN OUT, the kinds told by their suffixes.
 
-Reads .ckpt, .pth, .pt, .pth.tar and .npz in house or official naming, with or without `module.`; writes .ckpt, .pth,
-.pt or .npz in house naming, or with --official in the release's. Nothing is rounded: there and back is bit-exact.
+Reads .ckpt, .pth, .pt, .pth.tar and .npz in canonical or official naming, with or without `module.`; writes .ckpt,
+.pth, .pt or .npz in canonical naming, or with --official in the release's. Nothing is rounded: there and back is
+bit-exact.
 """
 import argparse
 
 from matting.errors import UserError, entry_point
-from matting.names import house_names, official_names
-from matting.weights import read_weights, write_weights
+from matting.weights.files import read_weights, write_weights
+from matting.weights.names import canonical_names, official_names
 
 
 @entry_point
@@ -19,10 +20,10 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     weights = read_weights(arguments.source)
     try:
-        names = house_names(weights)
+        names = canonical_names(weights)
         if arguments.official:
             official = official_names(names.values())
-            names = {name: official[house] for name, house in names.items()}
+            names = {name: official[canonical] for name, canonical in names.items()}
     except ValueError as error:
         raise UserError(f"{arguments.source}: is not a whole IndexNet ({error})") from None
     write_weights(arguments.target, {names[name]: value for name, value in weights.items()})

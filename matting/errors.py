@@ -2,6 +2,7 @@
 import errno
 import functools
 import logging
+import signal
 import sys
 
 OS_ADVICE = {
@@ -17,8 +18,18 @@ class UserError(Exception):
     """Something the user can mend; the message names the file or flag and says what to do."""
 
 
+class Stopped(Exception):
+    """A signal asked for an end, and what was done is saved."""
+
+    def __init__(self, number):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
 def entry_point(main):
-    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1, Ctrl-C 130."""
+    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1; Ctrl-C becomes 130,
+    Stopped 128 + its signal, as in a shell.
+    """
 
     @functools.wraps(main)
     def wrapped(argv=None):
@@ -32,7 +43,14 @@ def entry_point(main):
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept", file=sys.stderr)
             raise SystemExit(130) from None
+        except Stopped as stopped:
+            raise SystemExit(128 + stopped.number) from None
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1)
 
     return wrapped
+
+
+def listed(names, most=5):
+    """The first of many names, for a message."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

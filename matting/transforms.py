@@ -5,8 +5,8 @@ Pixels stay uint8, as in the files, until they have the network's size; from the
 import cv2
 import numpy as np
 
-from matting.decoded import MAX_RADIUS
-from matting.pairing import zip_equal
+from matting.compat import zip_equal
+from matting.trimap import MAX_RADIUS
 
 NEAREST = cv2.INTER_NEAREST  # for values that must not mix: trimaps, distances
 ENLARGED = 500 / 320  # short side of a small image after enlarging, over input_size

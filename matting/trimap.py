@@ -59,3 +59,5 @@ def trimap_within(alpha, distance, radius):
 def fuse(alpha, trimap):
     """(H, W) float alpha in [0, 1] with the trimap's known pixels set to exactly 0 or 1; a new float32 array."""
     return np.where(unknown_region(trimap), alpha, trimap == FOREGROUND).astype(np.float32)
+
+MAX_RADIUS = 19  # pixels, of the trimaps drawn in training

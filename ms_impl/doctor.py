@@ -76,7 +76,7 @@ def compute_on(target):
     """Add two numbers on a device; raises what MindSpore raises."""
     import mindspore as ms  # only here, in a process of its own: it may crash
 
-    from ms_impl.utils import set_device
+    from ms_impl.src.utils import set_device
 
     set_device(SimpleNamespace(device_target=target, device_id=0))
     assert (ms.Tensor(1.0) + ms.Tensor(2.0)).asnumpy() == 3

@@ -6,17 +6,17 @@ import mindspore as ms
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.evaluation import evaluate_folder, validation_recipes
-from ms_impl.models import load_predictor
-from ms_impl.utils import set_device
+from matting.programs.evaluation import evaluate_folder, validation_composites
+from ms_impl.registry import load_predictor
+from ms_impl.src.utils import set_device
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser("Evaluate a model with MindSpore."), argv, with_checkpoint=True)
-    recipes = validation_recipes(config)
+    composites = validation_composites(config)
     set_device(config)
-    evaluate_folder(load_predictor(config), config, recipes, config.logs_dir, {"mindspore": ms.__version__})
+    evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"mindspore": ms.__version__})
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ python export.py --ckpt_url CKPT [--dynamic]
 import mindspore as ms
 
 from matting.errors import UserError, entry_point
-from matting.export import read_arguments, report, write_checked
-from ms_impl.models import build
-from ms_impl.utils import load_checkpoint, load_mindir, predictor, set_device
+from matting.programs.export import read_arguments, report, write_checked
+from ms_impl.registry import build
+from ms_impl.src.utils import load_checkpoint, load_mindir, predictor, set_device
 
 
 def export(config, dynamic):
-    """Write the network of config.ckpt_url as a MINDIR; returns and raises what matting.export.write_checked does.
+    """Write the network of config.ckpt_url as a MINDIR; returns and raises what write_checked does.
 
     Raises UserError, too, for unpooling with `dynamic`: MindSpore 2.10 does not know its output's rank then.
     """

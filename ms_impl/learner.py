@@ -5,11 +5,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from matting.loss_scale import LossScale
-from matting.names import from_mindspore
-from matting.training import ALONE, dropout_mask
+from matting.training.dropout import dropout_mask
+from matting.training.loss_scale import LossScale
+from matting.training.stage import SINGLE_PROCESS
+from matting.weights.names import from_mindspore
 from ms_impl.mixed_precision import MixedTrainStep, in_half_precision
-from ms_impl.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
+from ms_impl.src.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
 LOSS_COLUMNS = ("alpha", "foreground", "background", "composite", "unknown")
 
@@ -137,33 +138,33 @@ class TrainStep(nn.Cell):
 
 
 class Learner:
-    """A network in training (see matting.training.Learner); its loss and gradients are averaged over all peers."""
+    """A Learner (matting.training.stage) whose loss and gradients are averaged over the group."""
 
     suffix = ".ckpt"
 
-    def __init__(self, network, stage, config, peers=ALONE):
+    def __init__(self, network, stage, config, group=SINGLE_PROCESS):
         self.network = network
         self.trains = stage.trains
         self.seed = config.seed
-        self.peers = peers
+        self.group = group
         self.optimiser = stage.optimiser([(getattr(network, part).trainable_params(), share)
                                           for part, share in stage.trains.items()])
         clip = ClipNorm(config.clip_norm) if config.clip_norm else ops.identity
         self.loss_scale = LossScale(config.amp)
         if config.amp:
             self.train_step = MixedTrainStep(Objective(in_half_precision(network), stage.loss), self.optimiser, clip,
-                                             peers.count, self.loss_scale)
+                                             group.size, self.loss_scale)
         else:
-            self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, clip, peers.count).set_train()
+            self.train_step = TrainStep(Objective(network, stage.loss), self.optimiser, clip, group.size).set_train()
         self.steps = 0
 
     def step(self, batch, learning_rate):
         self.steps += 1
-        batch_size, _, height, width = batch["image"].shape
+        batch_size, _, height, width = batch["input"].shape
         dropout = dropout_mask(self.network.dropout_shape(batch_size, height, width), self.network.dropout_probability,
-                               self.seed, self.steps, self.peers.rank, self.peers.count)
+                               self.seed, self.steps, self.group.rank, self.group.size)
         updates = self.steps - self.loss_scale.skipped
-        inputs = (*self.optimiser.corrected(learning_rate, updates), batch["image"], dropout,
+        inputs = (*self.optimiser.corrected(learning_rate, updates), batch["input"], dropout,
                   *(batch[name] for name in LOSS_COLUMNS))
         self._set_train(True)
         return float(self.train_step(*(ms.Tensor(value, ms.float32) for value in inputs)).asnumpy())
@@ -184,8 +185,8 @@ class Learner:
     def load(self, path):
         load_checkpoint(self.network, path)
 
-    def figures(self):
-        return self.loss_scale.figures()
+    def diagnostics(self):
+        return self.loss_scale.diagnostics()
 
     def state(self):
         return {"steps": np.array(self.steps), **self.loss_scale.state(),

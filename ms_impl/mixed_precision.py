@@ -75,7 +75,7 @@ class Update(nn.Cell):
 class MixedTrainStep:
     """What ms_impl.learner.TrainStep does, in two graphs: the second is left out where a gradient overflows.
 
-    loss_scale: matting.loss_scale.LossScale, kept up to date.
+    loss_scale: matting.training.loss_scale.LossScale, kept up to date.
     """
 
     def __init__(self, objective, optimiser, clip, devices, loss_scale):

@@ -4,9 +4,9 @@ python -m ms_impl.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
 """
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.prediction import Job, add_arguments, run
-from ms_impl.models import load_predictor
-from ms_impl.utils import fixed_size, set_device
+from matting.programs.prediction import Job, add_arguments, run
+from ms_impl.registry import load_predictor
+from ms_impl.src.utils import fixed_size, set_device
 
 
 @entry_point

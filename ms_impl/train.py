@@ -9,25 +9,25 @@ import mindspore as ms
 
 from matting.config import config_parser, load_stages
 from matting.errors import entry_point
-from matting.training import settle_batch_norm, train
+from matting.training.trainer import settle_batch_norm, train
+from ms_impl.data_parallel import join, with_own_device
 from ms_impl.learner import Learner
-from ms_impl.models import build, start_stage, training_plan
-from ms_impl.peers import join, with_own_device
+from ms_impl.registry import build, start_stage, training_plan
 from ms_impl.src.dataset import TrainingLoader
 from ms_impl.src.layers import share_batch_statistics
-from ms_impl.utils import set_device
+from ms_impl.src.utils import set_device
 
 
-def train_stage(config, peers):
+def train_stage(config, group):
     """Train config.stage from what it starts with to its end."""
     ms.set_seed(config.seed)
     network = build(config)
     start_stage(network, config)
-    if config.sync_batch_norm and peers.count > 1:
-        share_batch_statistics(network, peers.count)
+    if config.sync_batch_norm and group.size > 1:
+        share_batch_statistics(network, group.size)
     stage = {stage.name: stage for stage in training_plan(config)}[config.stage]
-    learner = Learner(network, stage, config, peers)
-    train(stage, learner, partial(TrainingLoader, config, peers.rank, peers.count), config, peers)
+    learner = Learner(network, stage, config, group)
+    train(stage, learner, partial(TrainingLoader, config, group.rank, group.size), config, group)
 
 
 @entry_point
@@ -35,9 +35,9 @@ def main(argv=None):
     configs = [with_own_device(settle_batch_norm(config))
                for config in load_stages(config_parser("Train a model with MindSpore."), argv)]
     set_device(configs[0])
-    peers = join(configs[0])
+    group = join(configs[0])
     for config in configs:
-        train_stage(config, peers)
+        train_stage(config, group)
 
 
 if __name__ == "__main__":

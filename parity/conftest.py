@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
-from ms_impl.utils import set_device
+from ms_impl.src.utils import set_device
 from parity.networks import network_pair
 
 

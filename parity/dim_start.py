@@ -91,7 +91,7 @@ def nearest_kink(network, batch):
         if isinstance(module, torch_ref.layers.ConvReLU):
             hooks.append(module.bn.register_forward_hook(rectified))
     with torch.no_grad():
-        distances.append(network(torch.from_numpy(batch["image"])) - torch.from_numpy(batch["alpha"]))
+        distances.append(network(torch.from_numpy(batch["input"])) - torch.from_numpy(batch["alpha"]))
     for hook in hooks:
         hook.remove()
     return min(values.abs().min().item() for values in distances)
@@ -108,7 +108,7 @@ def dim_start(config):
         noise = np.random.default_rng(seed).standard_normal((BATCHES, SAMPLES, 4, SIDE, SIDE), np.float32)
         settle(network, torch.from_numpy(np.concatenate(noise)))
         weights = torch_ref.utils.get_weights(network)
-        batches = [batch | {"image": image} for batch, image in zip(columns, noise, strict=True)]
+        batches = [batch | {"input": image} for batch, image in zip(columns, noise, strict=True)]
         network.train(config.stage != "refine").refinement.train()
         if min(nearest_kink(network, batch) for batch in batches) > MARGIN:
             break

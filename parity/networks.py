@@ -7,11 +7,11 @@ import torch
 from mindspore import ops
 from scipy.ndimage import gaussian_filter
 
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, read_yaml
-from matting.names import from_mindspore
-from matting.training import dropout_mask
+from matting.training.dropout import dropout_mask
+from matting.weights.names import from_mindspore
 from ms_impl.learner import LOSS_COLUMNS, Objective
 from ms_impl.src.losses import MattingLoss as MindSporeMattingLoss
 from ms_impl.src.model import IndexNet as MindSporeIndexNet
@@ -88,7 +88,7 @@ def smooth_batch(samples, height, width, seed):
     mixed = alpha * columns["foreground"] + (1 - alpha) * columns["background"]
     unknown = np.zeros((samples, 1, height, width), np.float32)
     unknown[:, :, height // 8:-height // 4, width // 8:-width // 8] = 1
-    return {"image": uniform(0.5, 1.5) * blurred(4) + uniform(-1.5, 1.5, 4), **columns, "unknown": unknown,
+    return {"input": uniform(0.5, 1.5) * blurred(4) + uniform(-1.5, 1.5, 4), **columns, "unknown": unknown,
             "composite": mixed}
 
 
@@ -101,10 +101,10 @@ class Pair:
         self.load(random_weights(torch_ref.utils.weight_shapes(module), seed))
 
     def load(self, weights):
-        """Put {house name: array} into both."""
+        """Put {canonical name: array} into both."""
         self.weights = weights
         torch_ref.utils.set_weights(self.torch, weights)
-        ms_impl.utils.set_weights(self.mindspore, weights)
+        ms_impl.src.utils.set_weights(self.mindspore, weights)
 
     def set_train(self, training):
         self.mindspore.set_train(training)
@@ -171,10 +171,10 @@ def matting_gradients(pair, columns):
 
     Dropout's mask, the same in both, is drawn in training mode and all ones in evaluation mode.
     """
-    batch, _, height, width = columns["image"].shape
+    batch, _, height, width = columns["input"].shape
     probability = pair.torch.dropout_probability if pair.torch.training else 0
     dropout = dropout_mask(pair.torch.dropout_shape(batch, height, width), probability, seed=0, step=1)
-    inputs = [columns["image"], dropout, *(columns[name] for name in LOSS_COLUMNS)]
+    inputs = [columns["input"], dropout, *(columns[name] for name in LOSS_COLUMNS)]
     objective = Objective(pair.mindspore, MindSporeMattingLoss(0.5))
     loss = TorchMattingLoss(0.5)
 

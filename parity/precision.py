@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 import ms_impl.learner
-import ms_impl.models
-import ms_impl.utils
+import ms_impl.registry
+import ms_impl.src.utils
 import torch_ref.learner
-import torch_ref.models
+import torch_ref.registry
 import torch_ref.utils
 from matting.config import config_parser, load_stages
 from matting.errors import entry_point
@@ -34,15 +34,15 @@ def small_config(argv):
 
 def shared_weights(config):
     """Calibrated weights for the networks of both frameworks."""
-    networks = [package.models.MODELS[config.model].network for package in FRAMEWORKS.values()]
+    networks = [package.registry.MODELS[config.model].network for package in FRAMEWORKS.values()]
     return network_pair(config.network, networks=networks).weights
 
 
 def train(package, config, weights, steps=STEPS):
     """Train with a framework's learner -> (losses, the learner)."""
-    network = package.models.build(config)
-    package.utils.set_weights(network, weights)
-    learner = package.learner.Learner(network, package.models.training_plan(config)[0], config)
+    network = package.registry.build(config)
+    package.learner.set_weights(network, weights)
+    learner = package.learner.Learner(network, package.registry.training_plan(config)[0], config)
     return np.array([learner.step(smooth_batch(SAMPLES, SIDE, SIDE, step % BATCHES), RATE)
                      for step in range(steps)]), learner
 
@@ -57,15 +57,15 @@ def differences(found, expected):
 @entry_point
 def main(argv=None):
     config = small_config(argv)
-    ms_impl.utils.set_device(config)
+    ms_impl.src.utils.set_device(config)
     weights = shared_weights(config)
-    image = smooth_batch(1, SIDE, SIDE, BATCHES)["image"]
+    image = smooth_batch(1, SIDE, SIDE, BATCHES)["input"]
     runs, scales = {}, {}
     for name, package in FRAMEWORKS.items():
         for half in ("float32", HALF_NAMES[name]):
             losses, learner = train(package, replace(config, amp=half != "float32"), weights)
             runs[name, half] = losses, learner.predict(image).clip(0, 1)
-            scales[name] = learner.figures()
+            scales[name] = learner.diagnostics()
 
     print(f"| step | {' | '.join(f'{name}, {half}' for name, half in runs)} |\n|{'---|' * (1 + len(runs))}")
     for step, losses in enumerate(zip(*(losses for losses, _ in runs.values()), strict=True), 1):

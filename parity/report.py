@@ -15,7 +15,7 @@ import mindspore as ms
 import numpy as np
 import torch
 
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from matting.errors import entry_point
@@ -23,9 +23,7 @@ from matting.files import atomic_path
 from parity.compare import Difference, differences
 from parity.networks import matting_gradients, network_pair, open_gates, smooth_batch
 from parity.picture import SHADES, shade
-from parity.test_training import CEILING, WINDOW, distances
-from parity.test_training import settings as training_settings
-from parity.trajectory import train
+from parity.trajectory import CEILING, WINDOW, distances, train, training_settings
 
 VARIANTS = {
     "default": {},
@@ -75,14 +73,14 @@ def measure(config, variants):
     evaluation, training, statistics, gradients = [], [], [], []
     for label, settings in variants.items():
         pair = network_pair(dataclasses.replace(config, **settings).network)
-        evaluation.append(Strip(label, differences(pair.mindspore_taps(batch["image"]),
-                                                   pair.torch_taps(batch["image"]))))
+        evaluation.append(Strip(label, differences(pair.mindspore_taps(batch["input"]),
+                                                   pair.torch_taps(batch["input"]))))
         smooth = network_pair(dataclasses.replace(config, **settings).network, change=open_gates)
         gradients.append(Strip(label, differences(*matting_gradients(smooth, batch))))
         pair.set_train(True)
-        training.append(Strip(label, differences(pair.mindspore_taps(batch["image"]), pair.torch_taps(batch["image"]))))
+        training.append(Strip(label, differences(pair.mindspore_taps(batch["input"]), pair.torch_taps(batch["input"]))))
         after = [{name: value for name, value in weights.items() if "running" in name} for weights in
-                 (ms_impl.utils.get_weights(pair.mindspore), torch_ref.utils.get_weights(pair.torch))]
+                 (ms_impl.src.utils.get_weights(pair.mindspore), torch_ref.utils.get_weights(pair.torch))]
         statistics.append(Strip(label, differences(*after)))
     return [
         Section("Evaluation", "every intermediate result when the network is used", 1e-5, evaluation),

@@ -22,7 +22,7 @@ import data.process_dataset
 import data.synthetic
 from matting.errors import entry_point
 from matting.files import atomic_path
-from matting.progress import JOURNAL_NAME
+from matting.training.reporting import JOURNAL_NAME
 from parity.networks import SHORT
 
 RECORD = Path(__file__).with_suffix(".json")

@@ -8,22 +8,24 @@ import pytest
 import torch
 
 import ms_impl.src.model
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.model
 import torch_ref.utils
 from matting import convert
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from matting.errors import UserError
-from matting.names import (
+from matting.weights.files import read_weights
+from matting.weights.matching import match, network_weights
+from matting.weights.names import (
     MINDSPORE_SUFFIXES,
+    canonical_names,
     from_mindspore,
-    house_names,
     official_names,
     to_mindspore,
     tonylins_names,
     torchvision_names,
 )
-from matting.weights import encoder_weights, house_weights, match, read_weights
+from matting.weights.pretrained import encoder_weights
 
 CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
 REPEATS = [row[3] for row in CONFIG.inverted_residual_setting]
@@ -76,10 +78,10 @@ def random_weights(names, seed=0):
 
 def backbone(naming, head="classifier.1.weight"):
     """A generated ImageNet file in a foreign naming, three input channels, with a classifier."""
-    house = random_weights(encoder_shapes())
-    foreign = {other: house[name] for name, other in naming(encoder_shapes(), REPEATS).items()}
+    canonical = random_weights(encoder_shapes())
+    foreign = {other: canonical[name] for name, other in naming(encoder_shapes(), REPEATS).items()}
     foreign["features.0.0.weight"] = foreign["features.0.0.weight"][:, :3]
-    return house, foreign | {"features.18.0.weight": np.ones((1, 1), np.float32), head: np.ones(1, np.float32)}
+    return canonical, foreign | {"features.18.0.weight": np.ones((1, 1), np.float32), head: np.ones(1, np.float32)}
 
 
 def save_torch(path, weights):
@@ -95,16 +97,16 @@ def assert_same(actual, expected):
 def test_official_release_has_461_names_one_for_each_of_ours():
     names = official_names(shapes())
     assert len(names) == len(set(names.values())) == 461
-    assert {house: names[house] for house in OFFICIAL_ANCHORS} == OFFICIAL_ANCHORS
+    assert {canonical: names[canonical] for canonical in OFFICIAL_ANCHORS} == OFFICIAL_ANCHORS
 
 
 @pytest.mark.parametrize("kind, nonlinear, aspp, operator", list(itertools.product(
     ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True), ("std_conv", "dep_sep_conv"))))
 def test_name_map_is_a_bijection_for_every_variant(kind, nonlinear, aspp, operator):
-    house = shapes(index_kind=kind, use_nonlinear=nonlinear, apply_aspp=aspp, conv_operator=operator)
-    official = official_names(house)
-    assert len(set(official.values())) == len(house)
-    assert house_names(official.values()) == {name: ours for ours, name in official.items()}
+    canonical = shapes(index_kind=kind, use_nonlinear=nonlinear, apply_aspp=aspp, conv_operator=operator)
+    official = official_names(canonical)
+    assert len(set(official.values())) == len(canonical)
+    assert canonical_names(official.values()) == {name: ours for ours, name in official.items()}
 
 
 def test_holistic_blocks_have_one_branch_in_the_official_naming():
@@ -118,7 +120,7 @@ def test_holistic_blocks_have_one_branch_in_the_official_naming():
 def test_backbone_names_are_a_bijection_with_known_anchors(naming, anchors):
     names = naming(encoder_shapes(), REPEATS)
     assert len(set(names.values())) == len(names) == 255
-    assert {house: names[house] for house in anchors} == anchors
+    assert {canonical: names[canonical] for canonical in anchors} == anchors
 
 
 def test_mindspore_names_are_a_bijection_and_are_the_networks_own():
@@ -129,14 +131,14 @@ def test_mindspore_names_are_a_bijection_and_are_the_networks_own():
 
 @pytest.mark.parametrize("naming", [torchvision_names, tonylins_names])
 def test_backbone_loads_with_a_zero_trimap_channel(tmp_path, naming):
-    house, foreign = backbone(naming)
+    canonical, foreign = backbone(naming)
     loaded = encoder_weights(save_torch(tmp_path / "net.pth", foreign), encoder_shapes(), REPEATS)
-    house["encoder.stages.0.conv.weight"][:, 3] = 0
-    assert_same(loaded, house)
+    canonical["encoder.stages.0.conv.weight"][:, 3] = 0
+    assert_same(loaded, canonical)
 
 
 def test_backbone_loads_from_mindspores_model_zoo_naming(tmp_path):
-    house, foreign = backbone(torchvision_names, head="head.1.weight")
+    canonical, foreign = backbone(torchvision_names, head="head.1.weight")
     parameters = []
     for name, value in foreign.items():
         parts = name.split(".")
@@ -146,28 +148,28 @@ def test_backbone_loads_from_mindspores_model_zoo_naming(tmp_path):
         parameters.append({"name": ".".join(parts), "data": ms.Tensor(value)})
     path = tmp_path / "mobilenet.ckpt"
     ms.save_checkpoint(parameters, str(path))
-    house["encoder.stages.0.conv.weight"][:, 3] = 0
-    assert_same(encoder_weights(path, encoder_shapes(), REPEATS), house)
+    canonical["encoder.stages.0.conv.weight"][:, 3] = 0
+    assert_same(encoder_weights(path, encoder_shapes(), REPEATS), canonical)
 
 
 def test_official_checkpoint_loads_with_module_prefix_and_counters(tmp_path):
-    house = random_weights(shapes())
-    official = {f"module.{name}": torch.from_numpy(house[ours]) for ours, name in official_names(house).items()}
+    canonical = random_weights(shapes())
+    official = {f"module.{name}": torch.from_numpy(canonical[ours]) for ours, name in official_names(canonical).items()}
     official["module.layer0.1.num_batches_tracked"] = torch.tensor(7)
     path = tmp_path / "indexnet.pth.tar"
     torch.save({"state_dict": official, "epoch": 30}, path)
-    assert_same(house_weights(path, shapes()), house)
+    assert_same(network_weights(path, shapes()), canonical)
 
 
 def test_checkpoints_cross_the_frameworks_bit_exactly(tmp_path):
     first = ms_impl.src.model.IndexNet(CONFIG.network)
-    ms_impl.utils.save_checkpoint(first, tmp_path / "a.ckpt")
+    ms_impl.src.utils.save_checkpoint(first, tmp_path / "a.ckpt")
     second = torch_ref.model.IndexNet(CONFIG.network)
     torch_ref.utils.load_checkpoint(second, tmp_path / "a.ckpt")
     torch_ref.utils.save_checkpoint(second, tmp_path / "b.pth")
     third = ms_impl.src.model.IndexNet(CONFIG.network)
-    ms_impl.utils.load_checkpoint(third, tmp_path / "b.pth")
-    assert_same(ms_impl.utils.get_weights(third), ms_impl.utils.get_weights(first))
+    ms_impl.src.utils.load_checkpoint(third, tmp_path / "b.pth")
+    assert_same(ms_impl.src.utils.get_weights(third), ms_impl.src.utils.get_weights(first))
 
 
 def test_foreign_weights_are_refused_with_all_three_lists():
@@ -197,7 +199,7 @@ def test_bad_weight_files_are_named_in_one_line(tmp_path, name, content, message
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message) as error:
-        house_weights(path, shapes())
+        network_weights(path, shapes())
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 
 
@@ -209,7 +211,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     path = tmp_path / "net.pth"
     torch.save({"x": Dangerous()}, path)
     with pytest.raises(UserError, match="is not a PyTorch weight file"):
-        house_weights(path, shapes())
+        network_weights(path, shapes())
 
 
 @pytest.mark.parametrize("settings", [
@@ -218,13 +220,13 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     {"resampling": "max", "conv_operator": "dep_sep_conv"},
 ], ids=str)
 def test_conversion_there_and_back_is_bit_exact(tmp_path, settings):
-    house = random_weights(shapes(width_mult=0.25, **settings))
-    official = {official: house[name] for name, official in official_names(house).items()}
+    canonical = random_weights(shapes(width_mult=0.25, **settings))
+    official = {official: canonical[name] for name, official in official_names(canonical).items()}
     save_torch(tmp_path / "release.pth.tar", {f"module.{name}": value for name, value in official.items()})
     paths = [str(tmp_path / name) for name in ("release.pth.tar", "a.ckpt", "b.npz", "c.pth", "d.ckpt")]
     for source, target in itertools.pairwise(paths):
         convert.main([source, target])
-        assert_same(read_weights(target), house)
+        assert_same(read_weights(target), canonical)
     convert.main([paths[-1], str(tmp_path / "back.pth"), "--official"])
     assert_same(read_weights(tmp_path / "back.pth"), official)
 
@@ -234,10 +236,10 @@ def test_a_converted_checkpoint_is_the_networks_own(tmp_path):
     torch_ref.utils.save_checkpoint(network, tmp_path / "a.pth")
     convert.main([str(tmp_path / "a.pth"), str(tmp_path / "a.ckpt")])
     other = ms_impl.src.model.IndexNet(CONFIG.network)
-    ms_impl.utils.set_weights(other, random_weights(shapes()))
-    ms_impl.utils.load_checkpoint(other, tmp_path / "a.ckpt")
+    ms_impl.src.utils.set_weights(other, random_weights(shapes()))
+    ms_impl.src.utils.load_checkpoint(other, tmp_path / "a.ckpt")
     assert ms.load_checkpoint(str(tmp_path / "a.ckpt")).keys() == {weight.name for weight in other.get_parameters()}
-    found = ms_impl.utils.get_weights(other)
+    found = ms_impl.src.utils.get_weights(other)
     assert all(np.array_equal(found[name], value) for name, value in torch_ref.utils.get_weights(network).items())
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
 import torch_ref.dataset
-from matting.dataset import COLUMNS, TrainingFeed
+from matting.dataset.columns import COLUMNS
+from matting.dataset.feed import TrainingFeed
 from matting.errors import UserError
 from ms_impl.src import dataset as mindspore_dataset
 from tests.tiny_data import prepare_data_set, tiny_config, write_data_set
@@ -44,7 +45,7 @@ def test_both_loaders_give_the_same_bytes(root, composition):
 @pytest.mark.parametrize("name", LOADERS)
 def test_batches_do_not_depend_on_processes_and_devices(root, name, monkeypatch):
     reference = list(LOADERS[name](tiny_config(root, batch_size=4, epochs=1, num_workers=1)))
-    monkeypatch.setattr("matting.dataset.worker_count", lambda config, sharing: 2)
+    monkeypatch.setattr("matting.dataset.feed.worker_count", lambda config, sharing: 2)
     again = list(LOADERS[name](tiny_config(root, batch_size=4, epochs=1)))
     assert as_bytes(again) == as_bytes(reference)
 
@@ -93,7 +94,7 @@ def test_bad_files_are_replaced_alike(root, name):
     config = tiny_config(root, epochs=1, skip_bad_samples=True)
     feed = TrainingFeed(config)
     expected = np.stack([feed[position][0] for position in range(len(feed))])
-    assert np.array_equal(np.concatenate([batch["image"] for batch in LOADERS[name](config)]), expected)
+    assert np.array_equal(np.concatenate([batch["input"] for batch in LOADERS[name](config)]), expected)
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -121,17 +122,17 @@ def test_a_killed_process_is_reported_and_not_waited_for(root, name, position):
 import os, signal, sys
 import ms_impl
 import {LOADERS[name].__module__} as loaders
-from matting import dataset
+from matting.dataset import feed
 from matting.errors import entry_point
 from tests.tiny_data import tiny_config
 
-class Killed(dataset.TrainingFeed):
+class Killed(feed.TrainingFeed):
     def __getitem__(self, position):
         if position == {position}:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__getitem__(position)
 
-dataset.TrainingFeed = Killed
+feed.TrainingFeed = Killed
 
 @entry_point
 def main(argv=None):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import export
 import ms_impl.src.dim
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.dim
 import torch_ref.utils
 from matting.config import default_values, make_config, save_config
@@ -79,7 +79,7 @@ def test_network_with_fc6_has_the_published_size():
 @pytest.mark.parametrize("settings", [{}, *OPTIONS], ids=name_of)
 def test_both_frameworks_have_the_same_parameters(settings):
     network = NETWORKS[0](dataclasses.replace(CONFIG, **NARROW, **settings).network)
-    assert dict(ms_impl.utils.weight_shapes(network)) == torch_shapes(**NARROW, **settings)
+    assert dict(ms_impl.src.utils.weight_shapes(network)) == torch_shapes(**NARROW, **settings)
 
 
 @pytest.mark.parametrize("settings", OPTIONS, ids=name_of)
@@ -107,9 +107,9 @@ def test_every_tap_of_the_default_is_equal(default_pair, sample, pynative):
 
 def test_running_line_by_line_renames_no_parameter(default_pair, sample, pynative):
     """As slicing a CellList would, and the next checkpoint would then not load."""
-    before = dict(ms_impl.utils.weight_shapes(default_pair.mindspore))
+    before = dict(ms_impl.src.utils.weight_shapes(default_pair.mindspore))
     default_pair.mindspore(ms.Tensor(sample))
-    assert dict(ms_impl.utils.weight_shapes(default_pair.mindspore)) == before == torch_shapes()
+    assert dict(ms_impl.src.utils.weight_shapes(default_pair.mindspore)) == before == torch_shapes()
 
 
 def test_compiled_graph_is_equal(default_pair, sample):
@@ -136,7 +136,7 @@ def test_alpha_is_neither_saturated_nor_outside_its_range(default_pair, sample):
 
 
 def test_an_untrained_refinement_leaves_the_raw_alpha_alone(batch):
-    for network, utilities in zip(NETWORKS, (ms_impl.utils, torch_ref.utils), strict=True):
+    for network, utilities in zip(NETWORKS, (ms_impl.src.utils, torch_ref.utils), strict=True):
         raw, refined = (network(dataclasses.replace(CONFIG, **NARROW, refine=refine).network)
                         for refine in (False, True))
         utilities.set_weights(refined, utilities.get_weights(raw))

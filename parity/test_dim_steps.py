@@ -17,8 +17,7 @@ import torch_ref.utils
 from matting.config import default_values, make_config
 from parity.dim_start import nearest_kink
 from parity.test_dim import OPTIONS, name_of
-from parity.test_training import distances
-from parity.trajectory import train
+from parity.trajectory import distances, train
 
 STEPS = 20
 # of which 20 steps hardly move the encoder's values: far ones come upon kinks (dim_start.py)
@@ -83,7 +82,7 @@ def set_momentum_option(monkeypatch, name, value):
             for group in self.param_groups:
                 group[name] = value
 
-    monkeypatch.setattr("torch_ref.models.Momentum", Momentum)
+    monkeypatch.setattr("torch_ref.registry.Momentum", Momentum)
 
 
 def no_weight_decay(monkeypatch):
@@ -132,6 +131,6 @@ def test_the_nearest_kink_is_found(cell, alpha, nearest):
     rectifier = torch_ref.layers.ConvReLU(1, 1, 1, normalised=False)
     torch_ref.utils.set_weights(rectifier, {"conv.weight": np.ones((1, 1, 1, 1)), "conv.bias": np.zeros(1)})
     network = torch.nn.Sequential(rectifier, torch.nn.MaxPool2d(2))
-    batch = {"image": np.reshape(cell, (1, 1, 2, 2)).astype(np.float32),
+    batch = {"input": np.reshape(cell, (1, 1, 2, 2)).astype(np.float32),
              "alpha": np.full((1, 1, 1, 1), alpha, np.float32)}
     assert nearest_kink(network, batch) == nearest

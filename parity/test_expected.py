@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import ms_impl.eval
-from matting.aim500 import EXPECTED_AT_MOST
 from matting.config import RESOLVED_NAME, read_yaml
+from matting.dataset.aim500 import EXPECTED_AT_MOST
 from matting.metrics import METRICS
 from parity.spread import TRAININGS, draw, expected_range, read_record, train
 

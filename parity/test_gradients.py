@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.utils
 from parity.compare import assert_equal
 from parity.networks import (
@@ -93,9 +93,9 @@ def test_training_mode_is_equal(config, pynative, policy):
                             change=change)
     networks.set_train(True)
     columns = smooth_batch(4, 64, 64, seed)
-    image = columns["image"]
+    image = columns["input"]
     assert_equal(networks.mindspore_taps(image), networks.torch_taps(image), BATCH_NORM_BUDGET, ["output"])
-    assert_equal(ms_impl.utils.get_weights(networks.mindspore), torch_ref.utils.get_weights(networks.torch),
+    assert_equal(ms_impl.src.utils.get_weights(networks.mindspore), torch_ref.utils.get_weights(networks.torch),
                  BATCH_NORM_BUDGET, [*networks.weights])
     actual, reference = without_zeros(*matting_gradients(networks, columns))
     convolutions = [name for name in trained_weights(networks) if name.endswith("conv.weight")]

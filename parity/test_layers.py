@@ -15,7 +15,7 @@ import ms_impl.src.layers
 import ms_impl.src.losses
 import ms_impl.src.model
 import ms_impl.src.modules
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.index_blocks
 import torch_ref.layers
 import torch_ref.losses
@@ -167,7 +167,7 @@ def outputs(pair, row, x):
     with torch.no_grad():
         reference = flatten("output", row.run(pair.torch, torch.from_numpy(x)))
     actual = flatten("output", row.run(pair.mindspore, ms.Tensor(x)))
-    return actual | ms_impl.utils.get_weights(pair.mindspore), reference | torch_ref.utils.get_weights(pair.torch)
+    return actual | ms_impl.src.utils.get_weights(pair.mindspore), reference | torch_ref.utils.get_weights(pair.torch)
 
 
 def gradients(pair, row, x):

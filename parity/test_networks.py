@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from matting.training import dropout_mask
+from matting.training.dropout import dropout_mask
 from parity.compare import assert_equal
 from parity.networks import INDEX_VARIANTS, OTHER_VARIANTS, SHORT, name_of
 from torch_ref.index_blocks import IndexedUpsample, interleave

@@ -32,7 +32,7 @@ def full(request):
 def test_losses_have_half_the_digits(full, name):
     config, weights, expected = full
     losses, learner = train(FRAMEWORKS[name], replace(config, amp=True), weights, STEPS)
-    assert learner.figures() == {"loss_scale": 65536, "skipped_steps": 0}
+    assert learner.diagnostics() == {"loss_scale": 65536, "skipped_steps": 0}
     assert {value.dtype for value in learner.weights().values()} == {np.dtype(np.float32)}
     assert_half_the_digits(losses, expected, HALF_NAMES[name])
 

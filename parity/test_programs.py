@@ -10,18 +10,18 @@ import pytest
 from mindspore import nn
 
 import export
-import matting.evaluation
+import matting.programs.evaluation
 import ms_impl.eval
-import ms_impl.models
-import ms_impl.utils
+import ms_impl.registry
+import ms_impl.src.utils
 import torch_ref.eval
-import torch_ref.models
+import torch_ref.registry
 import torch_ref.utils
 from matting.config import RESOLVED_NAME, make_config, read_yaml, save_config
-from matting.export import relative_difference
-from matting.files import read_alpha
+from matting.dataset.data_list import SEPARATOR
+from matting.images.reading import read_alpha
 from matting.metrics import METRICS
-from matting.sample import SEPARATOR
+from matting.programs.export import relative_difference
 from ms_impl.src.index_blocks import RESAMPLING, IndexedPool
 from parity.networks import SHORT, network_pair
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
@@ -83,9 +83,9 @@ def assert_exported_equal(exported, place, sizes, frameworks=(ms_impl, torch_ref
     """Raise AssertionError naming the framework whose output for place's checkpoint is not the exported graph's."""
     config = make_config(read_yaml(place / RESOLVED_NAME))
     for framework in frameworks:
-        network = framework.models.build(config)
-        framework.utils.load_checkpoint(network, place / "best.pth")
-        difference = relative_difference(framework.utils.predictor(network), exported, sizes)
+        network = framework.registry.build(config)
+        framework.registry.load_checkpoint(network, place / "best.pth")
+        difference = relative_difference(framework.registry.predictor(network), exported, sizes)
         assert difference <= EXPORTED, f"{framework.__name__}: max|d|/max|ref| {difference:.1e} > {EXPORTED:.0e}"
 
 
@@ -101,7 +101,7 @@ def run_export(place, folder, *flags):
 ], ids=["fixed", "dynamic"])
 def test_an_exported_graph_is_equal_to_the_reference(place, tmp_path, flags, sizes):
     run_export(place, tmp_path, *flags)
-    exported = ms_impl.utils.predictor(ms_impl.utils.load_mindir(tmp_path / "best.mindir"))
+    exported = ms_impl.src.utils.predictor(ms_impl.src.utils.load_mindir(tmp_path / "best.mindir"))
     assert_exported_equal(exported, place, sizes, [torch_ref])
 
 
@@ -151,8 +151,8 @@ class KnownPool(IndexedPool):
 @pytest.mark.full
 def test_mindspores_own_onnx_exporter_writes_a_network_with_another_pooling(place, tmp_path, monkeypatch):
     monkeypatch.setitem(RESAMPLING, "indexed", (KnownPool, RESAMPLING["indexed"][1]))
-    network = ms_impl.models.build(make_config(read_yaml(place / RESOLVED_NAME))).set_train(False)
-    ms_impl.utils.load_checkpoint(network, place / "best.pth")
+    network = ms_impl.registry.build(make_config(read_yaml(place / RESOLVED_NAME))).set_train(False)
+    ms_impl.src.utils.load_checkpoint(network, place / "best.pth")
     ms.onnx.export(network, ms.ops.zeros((1, 4, 64, 96)), file_name=str(tmp_path / "best.onnx"))
     monkeypatch.undo()
     assert_exported_equal(torch_ref.utils.load_onnx(tmp_path / "best.onnx"), place, [(64, 96)])
@@ -184,7 +184,7 @@ def trimap_as_a_colour(batch):
 
 
 def truncated(monkeypatch):
-    monkeypatch.setattr(matting.evaluation, "to_uint8", lambda alpha: (255 * alpha).astype(np.uint8))
+    monkeypatch.setattr(matting.programs.evaluation, "to_uint8", lambda alpha: (255 * alpha).astype(np.uint8))
 
 
 PLANTED = {"BGR": input_changed(bgr), "trimap as a colour": input_changed(trimap_as_a_colour),

@@ -7,7 +7,7 @@ import pytest
 
 import parity.picture
 import parity.report
-from matting.files import read_image
+from matting.images.reading import read_image
 from parity.compare import Difference
 from parity.networks import SMALL
 from parity.picture import END, LABEL, SHADES, STRIP, shade

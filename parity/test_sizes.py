@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import ms_impl.src.model
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.model
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from parity.networks import SHORT, SMALL
 
 CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
-SIDES = {"ms_impl": (ms_impl.src.model.IndexNet, ms_impl.utils),
+SIDES = {"ms_impl": (ms_impl.src.model.IndexNet, ms_impl.src.utils),
          "torch_ref": (torch_ref.model.IndexNet, torch_ref.utils)}
 PLAIN_TO_FULL = list(itertools.product((False, True), (False, True)))  # nonlinear, context
 MILLIONS = {"holistic": (3.758, 3.773, 4.016, 4.791), "depthwise_o2o": (3.758, 3.773, 3.762, 3.777),

@@ -5,44 +5,17 @@ float32 shows at every checkpoint what rounding has become: MindSpore may be NOI
 what every step rounds, added up. Seen after 20 steps: PyTorch 3e-6, MindSpore 2e-5, and 4e-5 in the running mean of the
 prediction's convolution, which sums 200 inputs of about 3 each.
 """
-import dataclasses
 import math
 
 import mindspore as ms
-import numpy as np
 import pytest
 
 import torch_ref.learner
-from parity.networks import SMALL
-from parity.trajectory import train
+from parity.trajectory import CEILING, WINDOW, distances, train, training_settings
 
 NOISES, ROUNDING = 10, 1e-6  # of each step
-CEILING = 2e-4  # whatever the noise; the largest of its kind counts as 1
-NEGLIGIBLE = 1e-3  # of the largest of its kind: gradients that are zero but for rounding, before another batch norm
-WINDOW = (1, 2, 5, 20)
 POLICIES = ("frozen", "statistics_frozen", "trained")
 MODES = {"graph": ms.GRAPH_MODE, "line by line": ms.PYNATIVE_MODE}
-
-
-def kind_of(name):
-    first = name.partition(".")[0]
-    if "running" in name:
-        return "running statistics"
-    return first if first in ("losses", "velocity", "first_moment", "second_moment") else "weights"
-
-
-def distances(state, truth):
-    """{kind: (largest distance of a tensor of that kind, relative to its maximum, and its name)}."""
-    largest = {}
-    for name, values in truth.items():
-        largest[kind_of(name)] = max(largest.get(kind_of(name), 0), np.abs(values).max())
-    found = {}
-    for name, values in truth.items():
-        kind = kind_of(name)
-        scale = max(np.abs(values).max(), NEGLIGIBLE * largest[kind])
-        distance = float(np.abs(np.subtract(state[name], values)).max() / scale)
-        found[kind] = max(found.get(kind, (0, "")), (distance if math.isfinite(distance) else math.inf, name))
-    return found
 
 
 def assert_same_training(actual, rounded, truth):
@@ -58,12 +31,6 @@ def assert_same_training(actual, rounded, truth):
             assert distance <= budget, f"step {step}, {kind}: {name} {distance:.1e} > {budget:.1e}"
 
 
-def settings(config, policy, window):
-    """Of a training with a milestone inside the window."""
-    return dataclasses.replace(config, stage="indexnet", encoder_bn=policy, epochs=max(window),
-                               milestones=(max(window) // 2,), learning_rate=1e-3, **SMALL)
-
-
 def assert_trains_alike(config, mode, window):
     ms.set_context(mode=MODES[mode])
     try:
@@ -75,13 +42,13 @@ def assert_trains_alike(config, mode, window):
 @pytest.mark.parametrize(("policy", "mode", "window"), [("frozen", "graph", (1, 2, 5)),
                                                         ("trained", "line by line", (1, 2))])
 def test_training_is_equal(config, policy, mode, window):
-    assert_trains_alike(settings(config, policy, window), mode, window)
+    assert_trains_alike(training_settings(config, policy, window), mode, window)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("policy", POLICIES)
 def test_longer_training_is_equal(config, policy):
-    assert_trains_alike(settings(config, policy, WINDOW), "graph", WINDOW)
+    assert_trains_alike(training_settings(config, policy, WINDOW), "graph", WINDOW)
 
 
 # --- negative controls: each plants a bug in the reference's learner ---
@@ -120,7 +87,7 @@ PLANTED = {epsilon_before_the_correction: "step 1, weights", one_learning_rate_f
 
 @pytest.fixture(scope="module")
 def truth(config):
-    config = settings(config, "frozen", (1, 2))
+    config = training_settings(config, "frozen", (1, 2))
     return config, train("torch", config, (1, 2)), train("float64", config, (1, 2))
 
 

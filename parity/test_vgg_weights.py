@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 import ms_impl.src.dim
-import ms_impl.utils
+import ms_impl.src.utils
 import torch_ref.dim
 import torch_ref.utils
 from matting.config import default_values, make_config
 from matting.errors import UserError
-from matting.names import to_mindspore, vgg_names
+from matting.weights.names import to_mindspore, vgg_names
 from parity.compare import random_weights, relative_difference
 
 CONFIG = make_config(default_values("dim"))
@@ -86,9 +86,9 @@ def test_both_frameworks_load_the_same(vgg):
     torch_network = torch_ref.dim.DeepImageMatting(vgg[2].network)
     mindspore_network = ms_impl.src.dim.DeepImageMatting(vgg[2].network)
     torch_ref.utils.load_vgg(torch_network, vgg[2])
-    ms_impl.utils.load_vgg(mindspore_network, vgg[2])
+    ms_impl.src.utils.load_vgg(mindspore_network, vgg[2])
     expected = torch_ref.utils.get_weights(torch_network.encoder)
-    found = ms_impl.utils.get_weights(mindspore_network.encoder)
+    found = ms_impl.src.utils.get_weights(mindspore_network.encoder)
     assert len(found) == len(expected)
     for name, value in expected.items():
         np.testing.assert_array_equal(found[f"encoder.{name}"], value)

@@ -9,22 +9,27 @@ float64; so it is 4e-5).
 Deep Image Matting's start: see dim_start.py.
 """
 import dataclasses
+import math
 
+import numpy as np
 import torch
 from mindspore import nn
 
 import ms_impl.learner
-import ms_impl.models
-import ms_impl.utils
+import ms_impl.registry
+import ms_impl.src.utils
 import torch_ref.learner
-import torch_ref.models
+import torch_ref.registry
 import torch_ref.utils
 from parity.dim_start import dim_start
-from parity.networks import network_pair, open_gates, smooth_batch
+from parity.networks import SMALL, network_pair, open_gates, smooth_batch
 
 LOSS_SCALE = 1e-5
 SAMPLES, SIDE = 4, 64
 BATCHES = 4  # different ones, in turn
+WINDOW = (1, 2, 5, 20)  # steps after which states are compared
+CEILING = 2e-4  # of a distance, whatever the noise; the largest of its kind counts as 1
+NEGLIGIBLE = 1e-3  # of the largest of its kind: gradients that are zero but for rounding, before another batch norm
 
 
 class ScaledCell(nn.Cell):
@@ -84,9 +89,9 @@ def train(side, config, checkpoints):
     """
     framework, scaled, learner_class = SIDES[side]
     weights, batches = STARTS[config.model](config)
-    network = framework.models.build(config)
-    framework.utils.set_weights(network, weights)
-    stage = {stage.name: stage for stage in framework.models.training_plan(config)}[config.stage]
+    network = framework.registry.build(config)
+    framework.learner.set_weights(network, weights)
+    stage = {stage.name: stage for stage in framework.registry.training_plan(config)}[config.stage]
     if stage.optimiser is framework.learner.Adam:
         stage = dataclasses.replace(stage, loss=scaled(stage.loss))
     learner = learner_class(network, stage, config)
@@ -96,5 +101,32 @@ def train(side, config, checkpoints):
         if step in checkpoints:
             moments = learner.state()
             del moments["steps"]
-            states[step] = {"losses": losses[:], **framework.utils.get_weights(network), **moments}
+            states[step] = {"losses": losses[:], **framework.learner.get_weights(network), **moments}
     return states
+
+
+def training_settings(config, policy, window):
+    """Of a training with a milestone inside the window."""
+    return dataclasses.replace(config, stage="indexnet", encoder_bn=policy, epochs=max(window),
+                               milestones=(max(window) // 2,), learning_rate=1e-3, **SMALL)
+
+
+def kind_of(name):
+    first = name.partition(".")[0]
+    if "running" in name:
+        return "running statistics"
+    return first if first in ("losses", "velocity", "first_moment", "second_moment") else "weights"
+
+
+def distances(state, truth):
+    """{kind: (largest distance of a tensor of that kind, relative to its maximum, and its name)}."""
+    largest = {}
+    for name, values in truth.items():
+        largest[kind_of(name)] = max(largest.get(kind_of(name), 0), np.abs(values).max())
+    found = {}
+    for name, values in truth.items():
+        kind = kind_of(name)
+        scale = max(np.abs(values).max(), NEGLIGIBLE * largest[kind])
+        distance = float(np.abs(np.subtract(state[name], values)).max() / scale)
+        found[kind] = max(found.get(kind, (0, "")), (distance if math.isfinite(distance) else math.inf, name))
+    return found

@@ -4,7 +4,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=${PYTHON:-python}
 DEVICE_TARGET=${DEVICE_TARGET:-GPU}
-STARTED="INFO training "  # in the log once nothing is left that fails early (matting/training.py)
+STARTED="INFO training "  # in the log once nothing is left that fails early (matting/training/trainer.py)
 PATIENCE=${PATIENCE:-60}  # seconds to wait for that; training goes on in any case
 
 # check_arguments COUNT NAMES ARGUMENT...: COUNT positional arguments, then nothing or --key value pairs.

@@ -16,7 +16,7 @@ from matting.errors import entry_point
 ROOT = Path(__file__).resolve().parent.parent
 OLD_PILLOW = "pillow<10"  # with the names that MindSpore imported up to 2.0.0
 CUDA_RUNTIME = "nvidia-cuda-runtime-cu11==11.8.89"  # all of CUDA that importing the GPU build of 1.10.0 asks for
-STAGES = ("build", "train", "evaluate", "export")  # of scripts/smoke.py
+STAGES = ("build", "train", "evaluate", "export")  # of scripts/version_trial.py
 SMOKE_SECONDS = 600
 
 
@@ -79,11 +79,11 @@ def outcome(version, folder):
     if imported.returncode:
         return {}, f"cannot be imported: {last_line(imported.stderr)}"
     try:
-        smoke = subprocess.run([python, "-m", "scripts.smoke"], cwd=ROOT, env=variables, capture_output=True,
+        trial = subprocess.run([python, "-m", "scripts.version_trial"], cwd=ROOT, env=variables, capture_output=True,
                                text=True, timeout=SMOKE_SECONDS)
     except subprocess.TimeoutExpired:
         return {}, f"not done within {SMOKE_SECONDS} seconds"
-    return passed(smoke.stdout), "" if smoke.returncode == 0 else last_line(smoke.stderr)
+    return passed(trial.stdout), "" if trial.returncode == 0 else last_line(trial.stderr)
 
 
 def last_line(errors):
@@ -91,7 +91,7 @@ def last_line(errors):
 
 
 def passed(output):
-    """{stage: whether the smoke's output names it}."""
+    """{stage: whether the trial's output names it}."""
     return {stage: stage in output.splitlines() for stage in STAGES}
 
 

@@ -11,19 +11,20 @@ from mindspore import nn
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.schedule import learning_rates
-from matting.training import Trainer, TrainingStage
+from matting.training.schedule import learning_rates
+from matting.training.stage import TrainingStage
+from matting.training.trainer import Trainer
+from ms_impl.data_parallel import join
 from ms_impl.learner import Adam, Learner
-from ms_impl.peers import join
 from ms_impl.src.layers import ConvBNReLU, conv2d, set_batch_norm_policy, share_batch_statistics
 from ms_impl.src.losses import MattingLoss
-from ms_impl.utils import set_device
+from ms_impl.src.utils import set_device
 
 SIDE, WIDTH = 32, 8
 BATCH = 4  # of all processes together
 STEPS_PER_EPOCH, EPOCHS = 3, 8
 SPIKE = 4  # after so many steps the second rank's gradients overflow in float16, in mixed precision
-CHANNELS = {"image": 4, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
+CHANNELS = {"input": 4, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
 
 
 class Network(nn.Cell):
@@ -53,7 +54,7 @@ def batches(step, rank=0, count=1, spike=None):
     while True:
         rng = np.random.default_rng((11, step))
         batch = {name: rng.random((BATCH, channels, SIDE, SIDE), np.float32) for name, channels in CHANNELS.items()}
-        batch["image"] *= rng.uniform(1, 3, (BATCH, 1, 1, 1)).astype(np.float32)  # so that ranks' statistics differ
+        batch["input"] *= rng.uniform(1, 3, (BATCH, 1, 1, 1)).astype(np.float32)  # so that ranks' statistics differ
         batch["unknown"] = (rng.random((BATCH, 1, SIDE, SIDE)) < 0.3).astype(np.float32)
         if step == spike:
             batch["foreground"][1] *= 1e8
@@ -61,19 +62,19 @@ def batches(step, rank=0, count=1, spike=None):
         step += 1
 
 
-def train(config, peers):
-    """Train as one of `peers`."""
+def train(config, group):
+    """Train as one of `group`."""
     ms.set_seed(config.seed)
     network = Network(config.encoder_bn)
     if config.sync_batch_norm:
-        share_batch_statistics(network, peers.count)
+        share_batch_statistics(network, group.size)
     stage = TrainingStage("small", {"encoder": 0.01, "decoder": 1, "prediction": 1},
                           MattingLoss(config.alpha_loss_weight), Adam, learning_rates)
-    learner = Learner(network, stage, config, peers)
+    learner = Learner(network, stage, config, group)
     learner.predict = lambda image: np.zeros_like(image[:, :1])  # which would compile a second graph
     spike = SPIKE if config.amp else None
-    Trainer(stage, learner, lambda step: batches(step, peers.rank, peers.count, spike), STEPS_PER_EPOCH, None, config,
-            peers).run()
+    Trainer(stage, learner, lambda step: batches(step, group.rank, group.size, spike), STEPS_PER_EPOCH, None, config,
+            group).run()
 
 
 @entry_point
@@ -83,12 +84,12 @@ def main(argv=None):
     parser.add_argument("--mixed")
     config, own = load_config(parser, argv)
     set_device(config)
-    peers = join(config)
+    group = join(config)
     if own.mixed:
-        train(replace(config, logs_dir=own.mixed, amp=True), peers)
+        train(replace(config, logs_dir=own.mixed, amp=True), group)
     if own.before:
-        train(replace(config, logs_dir=own.before), peers)
-    train(config, peers)
+        train(replace(config, logs_dir=own.before), group)
+    train(config, group)
 
 
 if __name__ == "__main__":

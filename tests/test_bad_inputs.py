@@ -13,11 +13,12 @@ import data.compose
 import data.process_dataset
 from data.plan import Settings
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
-from matting.dataset import TrainingSamples
+from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError, entry_point
-from matting.evaluation import validate, validation_recipes
-from matting.files import read_alpha, read_image, write_png
-from matting.prediction import Job, add_arguments
+from matting.images.reading import read_alpha, read_image
+from matting.images.writing import write_png
+from matting.programs.evaluation import validate, validation_composites
+from matting.programs.prediction import Job, add_arguments
 from matting.trimap import make_trimap
 from tests.tiny_data import matte, photograph
 
@@ -69,7 +70,7 @@ def train(root):
 
 def evaluate(root):
     config = config_of(root)
-    validate(lambda network_input: network_input[:, :1], validation_recipes(config), config)
+    validate(lambda network_input: network_input[:, :1], validation_composites(config), config)
 
 
 def predict(root):

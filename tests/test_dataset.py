@@ -12,21 +12,15 @@ import pytest
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from matting import decoded, recipes
-from matting.composition import composite_uint8, cover_background
-from matting.dataset import (
-    COLUMNS,
-    TrainingBatches,
-    TrainingFeed,
-    TrainingSamples,
-    columns,
-    reported_by_worker,
-    worker_count,
-)
+from matting.compositing import composite_uint8, cover_background
+from matting.dataset import composites, foreground_cache
+from matting.dataset.columns import COLUMNS, columns
+from matting.dataset.composites import OnlineComposites, TrainingComposite
+from matting.dataset.data_list import TrainRow, read_rows
+from matting.dataset.feed import TrainingBatches, TrainingFeed, reported_by_worker, worker_count
+from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError
-from matting.files import read_alpha, read_header, read_image
-from matting.recipes import OnlineRecipes, Recipe
-from matting.sample import TrainRow, read_rows
+from matting.images.reading import read_alpha, read_header, read_image
 from matting.transforms import resize
 from tests.tiny_data import INPUT_SIZE, NUM_BGS_TRAIN, TRAIN, photograph, tiny_config
 
@@ -115,11 +109,11 @@ def composed_both_ways(root, monkeypatch, scales):
 
         def draw(self, index, rng):
             row = rows[index]
-            return Recipe(data_dir / row.original, data_dir / row.mask, bg_dir / row.background,
+            return TrainingComposite(data_dir / row.original, data_dir / row.mask, bg_dir / row.background,
                           data_dir / row.merged if self.merged else None)
 
-    for composition in recipes.RECIPES:
-        monkeypatch.setitem(recipes.RECIPES, composition, SameComposites)
+    for composition in composites.TRAINING_COMPOSITES:
+        monkeypatch.setitem(composites.TRAINING_COMPOSITES, composition, SameComposites)
     return zip(rows, *(samples_of(root, composition=composition, scales=scales)
                        for composition in ("offline", "online")), strict=True)
 
@@ -158,12 +152,12 @@ def test_online_never_reads_merged_images(prepared):
 def test_online_draws_what_preparation_gives_to_training(state, request):
     """... all of it in time, and the same whether or not the set was prepared."""
     root = request.getfixturevalue(state)
-    online, rng = OnlineRecipes(tiny_config(root, composition="online")), np.random.default_rng(0)
+    online, rng = OnlineComposites(tiny_config(root, composition="online")), np.random.default_rng(0)
     drawn = [online.draw(index, rng) for _ in range(40) for index in range(len(online))]
     backgrounds = sorted(path.name for path in (root / "train2014").iterdir())
-    assert {recipe.background.name for recipe in drawn} == set(backgrounds[:len(TRAIN) * NUM_BGS_TRAIN])
-    assert [recipe.original.stem for recipe in drawn[:5]] == ["a", "b", "c", "d", "a"]
-    assert all(recipe.original.stem == recipe.mask.stem and recipe.merged is None for recipe in drawn)
+    assert {files.background.name for files in drawn} == set(backgrounds[:len(TRAIN) * NUM_BGS_TRAIN])
+    assert [files.original.stem for files in drawn[:5]] == ["a", "b", "c", "d", "a"]
+    assert all(files.original.stem == files.mask.stem and files.merged is None for files in drawn)
 
 
 def test_a_sample_is_a_function_of_seed_epoch_and_index(prepared):
@@ -223,12 +217,12 @@ def test_columns_are_what_the_losses_need(prepared):
     sample = TrainingSamples(config).draw(0, 1)
     batch = dict(zip(COLUMNS, columns(sample, config), strict=True))
     assert {name: column.shape[0] for name, column in batch.items()} == {
-        "image": 4, "unknown": 1, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
+        "input": 4, "unknown": 1, "alpha": 1, "foreground": 3, "background": 3, "composite": 3}
     assert all(column.dtype == np.float32 and column.flags.c_contiguous for column in batch.values())
     assert np.array_equal(batch["composite"].transpose(1, 2, 0), sample.image)
     assert np.array_equal(batch["unknown"][0], sample.trimap == 128)
-    assert np.array_equal(batch["image"][3], sample.trimap / np.float32(255))
-    assert np.allclose(batch["image"][0] * 0.229 + 0.485, sample.image[:, :, 0], atol=1e-6)
+    assert np.array_equal(batch["input"][3], sample.trimap / np.float32(255))
+    assert np.allclose(batch["input"][0] * 0.229 + 0.485, sample.image[:, :, 0], atol=1e-6)
 
 
 def first_row(root):
@@ -328,8 +322,8 @@ def test_rotated_photographs_train_upright(prepared):
 
 def decodings(monkeypatch):
     counted = []
-    decode = decoded._decode
-    monkeypatch.setattr(decoded, "_decode", lambda *files: counted.append(files) or decode(*files))
+    decode = foreground_cache._decode
+    monkeypatch.setattr(foreground_cache, "_decode", lambda *files: counted.append(files) or decode(*files))
     return counted
 
 
@@ -360,7 +354,7 @@ def test_decoded_foregrounds_go_where_they_are_told(prepared, tmp_path):
 def test_a_full_disk_means_decoding_every_time(prepared, monkeypatch, caplog):
     expected = samples_of(prepared, cache_dir=str(prepared / "roomy"))
     counted = decodings(monkeypatch)
-    monkeypatch.setattr(decoded, "KEPT_FREE", 10**18)
+    monkeypatch.setattr(foreground_cache, "KEPT_FREE", 10**18)
     again = samples_of(prepared)
     assert len(counted) == len(again) and "the disk is nearly full" in caplog.text
     assert all(largest_difference(a, b) == 0 for a, b in zip(expected, again, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matting.config import MODELS, config_parser, load_config
-from matting.prediction import add_arguments
+from matting.programs.prediction import add_arguments
 from scripts import demo
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from matting.config import config_parser, load_config
-from matting.dataset import COLUMNS, TrainingFeed, TrainingSamples, documented_label
+from matting.dataset.columns import COLUMNS, documented_label
+from matting.dataset.feed import TrainingFeed
+from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError
 from matting.transforms import normalise
 from matting.trimap import dilations_to_reach, trimap_within

@@ -9,16 +9,16 @@ import torch
 
 import export
 import ms_impl.eval
+import ms_impl.first_look
 import ms_impl.learner
-import ms_impl.smoke
 import ms_impl.train
 import torch_ref.eval
+import torch_ref.first_look
 import torch_ref.learner
-import torch_ref.smoke
 import torch_ref.train
 from matting.config import config_parser, load_stages
-from matting.sample import SEPARATOR
-from matting.weights import read_weights
+from matting.dataset.data_list import SEPARATOR
+from matting.weights.files import read_weights
 from tests.tensorboard import board
 from tests.tiny_data import prepare_data_set, write_data_set
 from tests.tiny_images import LANDSCAPE, write_row
@@ -147,10 +147,10 @@ def test_a_stage_without_the_one_before_it_says_so(framework, data, tmp_path, ca
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
-def test_smoke_run_prints_shapes_and_both_losses(framework, data, tmp_path, capsys):
-    framework.smoke.main(flags(data, tmp_path, "--composition", "online"))
+def test_a_first_look_prints_shapes_and_both_losses(framework, data, tmp_path, capsys):
+    framework.first_look.main(flags(data, tmp_path, "--composition", "online"))
     printed = dict(line.split(": ") for line in capsys.readouterr().out.splitlines() if ": " in line)
-    assert printed["image"].startswith("(2, 4, 64, 64), ") and printed["label (11 channels)"].startswith("(2, 11, 64")
+    assert printed["input"].startswith("(2, 4, 64, 64), ") and printed["label (11 channels)"].startswith("(2, 11, 64")
     assert printed["predicted alpha"].startswith("(2, 1, 64, 64), ")
     assert 0 < float(printed["alpha loss"]) < 1 and 0 < float(printed["composition loss"]) < 3
 

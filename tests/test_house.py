@@ -13,7 +13,7 @@ FORBIDDEN = {
     "torch_ref": {"mindspore", "ms_impl", "parity"},
 }
 # Readers of foreign weight files import the framework they need inside the function that reads them.
-LAZY_READERS = {"matting/weights.py"}
+LAZY_READERS = {"matting/weights/files.py"}
 
 
 def imports(source, everywhere=True):
@@ -36,6 +36,30 @@ def test_layers_stay_apart(package):
         assert not found & FORBIDDEN[package], f"{name} imports {found & FORBIDDEN[package]}"
 
 
+# The rooms of matting/, and which others each may use besides the files on arrays at the top.
+ROOMS = {"": set(), "images": set(), "weights": set(), "dataset": {"images"}, "programs": {"images", "dataset"},
+         "training": {"images", "dataset", "programs"}}
+DOORS = {"__init__", "convert"}  # at the top, too, but what people enter by: they may use every room
+
+
+def rooms_used(source):
+    """The rooms of matting/ that a module imports from."""
+    modules = [node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return {parts[1] for parts in (module.split(".") for module in modules) if parts[0] == "matting"
+            and parts[1:] and parts[1] in ROOMS}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_use_only_what_lies_below_them(room):
+    for path in (ROOT / "matting" / room).glob("*.py"):
+        found = rooms_used(path.read_text(encoding="utf-8")) - {room}
+        assert (not room and path.stem in DOORS) or found <= ROOMS[room], f"{path.relative_to(ROOT)} uses {found}"
+
+
+def test_a_room_that_is_used_is_found():
+    assert rooms_used("from matting.images.reading import a\nfrom matting.trimap import b\nimport c") == {"images"}
+
+
 def test_a_forbidden_import_is_found():
     assert imports("def f():\n    from torch.nn import functional") == {"torch"}
     assert imports("def f():\n    import torch\nimport cv2", everywhere=False) == {"cv2"}
@@ -44,7 +68,7 @@ def test_a_forbidden_import_is_found():
 # What only a row of a table, or Deep Image Matting's own file, may say.
 DIM_WORDS = {"dim", "encoder_decoder", "refine", "finetune", "DeepImageMatting", "refinement", "bridge",
              "decoder_skips"}
-TABLES = {"matting/config.py", "ms_impl/models.py", "torch_ref/models.py"}
+TABLES = {"matting/config.py", "ms_impl/registry.py", "torch_ref/registry.py"}
 OWN_FILES = {"ms_impl/src/dim.py", "torch_ref/dim.py"}
 
 

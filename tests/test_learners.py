@@ -11,17 +11,17 @@ import pytest
 import torch
 
 import ms_impl.learner
-import ms_impl.models
+import ms_impl.registry
 import ms_impl.src.model
+import ms_impl.src.utils
 import ms_impl.train
-import ms_impl.utils
 import torch_ref.learner
 import torch_ref.model
-import torch_ref.models
+import torch_ref.registry
 import torch_ref.train
 import torch_ref.utils
-from matting.averaging import MovingAverage
-from matting.weights import read_weights
+from matting.training.moving_average import MovingAverage
+from matting.weights.files import read_weights
 from tests.small_network import NETWORK, network_flags
 from tests.tiny_data import prepare_data_set, tiny_config, write_data_set
 
@@ -36,7 +36,7 @@ def seed_both(seed):
 
 FRAMEWORKS = {
     "mindspore": SimpleNamespace(
-        package=ms_impl, prepare=ms_impl.utils.set_device,
+        package=ms_impl, prepare=ms_impl.src.utils.set_device,
         parameter=lambda name, values: ms.Parameter(ms.Tensor(values), name=name),
         clip=lambda limit, gradients: [gradient.asnumpy() for gradient in ms_impl.learner.ClipNorm(limit)(
             tuple(map(ms.Tensor, gradients)))],
@@ -78,18 +78,18 @@ def make_learner(framework, **stage_changes):
     model = ms_impl.src.model if framework.package is ms_impl else torch_ref.model
     seed_both(3)
     network = model.IndexNet(config.network)
-    stage, = framework.package.models.training_plan(config)
+    stage, = framework.package.registry.training_plan(config)
     return framework.package.learner.Learner(network, replace(stage, **stage_changes), config)
 
 
 def weights(framework, learner):
-    return {name: array.copy() for name, array in framework.package.utils.get_weights(learner.network).items()}
+    return {name: array.copy() for name, array in framework.package.learner.get_weights(learner.network).items()}
 
 
 def batch(step):
     rng = np.random.default_rng(step)
     columns = {name: rng.random((2, channels, SIDE, SIDE), np.float32) for name, channels in
-               (("image", 4), ("alpha", 1), ("foreground", 3), ("background", 3), ("composite", 3))}
+               (("input", 4), ("alpha", 1), ("foreground", 3), ("background", 3), ("composite", 3))}
     columns["unknown"] = (rng.random((2, 1, SIDE, SIDE)) < 0.3).astype(np.float32)
     return columns
 
@@ -154,7 +154,7 @@ def test_a_resumed_learner_goes_on_bit_for_bit(framework, learner, tmp_path):
     resumed = make_learner(framework)
     resumed.load(tmp_path / f"middle{resumed.suffix}")
     resumed.restore(middle)
-    resumed.predict(batch(9)["image"][:1])
+    resumed.predict(batch(9)["input"][:1])
     assert [resumed.step(batch(step), 0.01) for step in (1, 2)] == losses
     for expected, found in ((learner.state(), resumed.state()),
                             (weights(framework, learner), weights(framework, resumed))):
@@ -169,14 +169,14 @@ def test_a_stage_changes_only_what_it_trains(framework):
 
 
 def test_prediction_changes_nothing_and_drops_nothing(framework, learner):
-    before, image = weights(framework, learner), batch(0)["image"][:1]
+    before, image = weights(framework, learner), batch(0)["input"][:1]
     np.testing.assert_array_equal(learner.predict(image), learner.predict(image))
     for name, value in weights(framework, learner).items():
         np.testing.assert_array_equal(before[name], value, err_msg=name)
 
 
 def test_an_average_is_predicted_with_and_changes_no_training(framework, learner):
-    start, state, image = learner.weights(), learner.state(), batch(0)["image"][:1]
+    start, state, image = learner.weights(), learner.state(), batch(0)["input"][:1]
     plain, after = [], []
     for step in (1, 2):
         plain.append(learner.step(batch(step), 0.01))

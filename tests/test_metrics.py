@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import baseline_metrics
 from benchmarks.metrics import make_mattes
-from matting.files import read_alpha
+from matting.images.reading import read_alpha
 from matting.metrics import (
     METRICS,
     PROTOCOLS,

@@ -13,9 +13,9 @@ import torch_ref.learner
 import torch_ref.losses
 import torch_ref.mixed_precision
 from matting.errors import UserError
-from matting.loss_scale import LossScale
-from matting.training import TrainingStage
-from ms_impl.utils import set_device
+from matting.training.loss_scale import LossScale
+from matting.training.stage import TrainingStage
+from ms_impl.src.utils import set_device
 from tests import scaled_training
 from tests.scaled_training import WIDTH
 from tests.tiny_data import tiny_config
@@ -36,7 +36,7 @@ def test_the_scale_doubles_after_two_thousand_good_steps_in_a_row():
         for _ in range(steps):
             scale.update(finite)
         assert scale.scale == expected
-    assert scale.figures() == {"loss_scale": 131072, "skipped_steps": 1}
+    assert scale.diagnostics() == {"loss_scale": 131072, "skipped_steps": 1}
 
 
 def test_a_gradient_that_overflows_unscaled_ends_training_in_one_line():
@@ -55,12 +55,12 @@ def test_a_resumed_scale_grows_when_the_uninterrupted_one_does():
     resumed.restore(scale.state())
     for _ in range(500):
         resumed.update(True)
-    assert resumed.figures() == {"loss_scale": 65536, "skipped_steps": 1}
+    assert resumed.diagnostics() == {"loss_scale": 65536, "skipped_steps": 1}
 
 
 def test_without_mixed_precision_nothing_is_scaled_saved_or_reported():
     scale = LossScale(False)
-    assert scale.scale == 1 and not scale.state() and not scale.figures()
+    assert scale.scale == 1 and not scale.state() and not scale.diagnostics()
 
 
 # --- both frameworks' learners on a small network ---
@@ -155,13 +155,13 @@ def test_an_overflow_changes_nothing_but_the_loss_scale(learner, caplog):
     trained, momenta = weights_that_learn(learner), moments(learner)
     assert np.isfinite(learner.step(batch(1), RATE))
     assert "a gradient overflowed: step skipped (1 so far), loss scale halved" in caplog.text
-    assert learner.figures() == {"loss_scale": OVERFLOWS / 2, "skipped_steps": 1}
+    assert learner.diagnostics() == {"loss_scale": OVERFLOWS / 2, "skipped_steps": 1}
     assert_equal(weights_that_learn(learner), trained)
     assert_equal(moments(learner), momenta)
 
     learner.loss_scale.scale = FITS
     learner.step(batch(2), RATE)
-    assert learner.figures() == {"loss_scale": FITS, "skipped_steps": 1}
+    assert learner.diagnostics() == {"loss_scale": FITS, "skipped_steps": 1}
     assert all((value != trained[name]).any() for name, value in weights_that_learn(learner).items())
     assert all((value != momenta[name]).any() for name, value in moments(learner).items())
 
@@ -208,7 +208,7 @@ def assert_learns_alike(full, mixed, rounding):
     loss, a mean over pixels, hides most of it, but not all.
     """
     losses = np.array([[learner.step(batch(step), RATE) for step in range(4)] for learner in (full, mixed)])
-    alphas = [learner.predict(batch(9)["image"]) for learner in (full, mixed)]
+    alphas = [learner.predict(batch(9)["input"]) for learner in (full, mixed)]
     assert {value.dtype for value in (*alphas, *mixed.weights().values())} == {np.dtype(np.float32)}
     assert rounding / 1000 < abs(losses[1] / losses[0] - 1).max() < 4 * rounding
     assert rounding / 100 < abs(alphas[1] - alphas[0]).max() / abs(alphas[0]).max() < 8 * rounding

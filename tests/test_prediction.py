@@ -8,8 +8,9 @@ from PIL import Image
 
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
 from matting.errors import UserError
-from matting.files import read_alpha, write_png
-from matting.prediction import (
+from matting.images.reading import read_alpha
+from matting.images.writing import write_png
+from matting.programs.prediction import (
     Job,
     add_arguments,
     cut_out,

@@ -17,11 +17,11 @@ from PIL import Image
 
 from data.process_dataset import main
 from data.workers import run_in_processes
-from matting.composition import composite_uint8
+from matting.compositing import composite_uint8
+from matting.dataset.composites import compose
 from matting.errors import UserError
-from matting.evaluation import validate, validation_recipes
-from matting.files import read_alpha, read_image, read_trimap
-from matting.recipes import compose
+from matting.images.reading import read_alpha, read_image, read_trimap
+from matting.programs.evaluation import validate, validation_composites
 from matting.trimap import make_trimap
 from tests.tiny_data import tiny_config
 
@@ -78,27 +78,27 @@ class TestOnlineValidation:
     """`--composition online` validates, unprepared, on exactly what preparation writes."""
 
     def test_composites_are_equal(self, raw):
-        composed = validation_recipes(tiny_config(raw, composition="online"))
+        composed = validation_composites(tiny_config(raw, composition="online"))
         prepare(raw)
-        prepared = validation_recipes(tiny_config(raw))
-        assert [recipe.name for recipe in composed] == [recipe.name for recipe in prepared] == ["v_0", "v_1"]
-        for recipe, written in zip(composed, prepared, strict=True):
-            image = compose(read_image(recipe.original), read_alpha(recipe.mask), recipe.background)
-            assert recipe.merged is None and np.array_equal(image, read_image(written.merged))
+        prepared = validation_composites(tiny_config(raw))
+        assert [files.name for files in composed] == [files.name for files in prepared] == ["v_0", "v_1"]
+        for files, written in zip(composed, prepared, strict=True):
+            image = compose(read_image(files.original), read_alpha(files.mask), files.background)
+            assert files.merged is None and np.array_equal(image, read_image(written.merged))
 
     def test_metrics_are_equal(self, raw):
         def red(network_input):
             return network_input[:, :1]
 
         online, offline = tiny_config(raw, composition="online"), tiny_config(raw)
-        means = validate(red, validation_recipes(online), online)
+        means = validate(red, validation_composites(online), online)
         prepare(raw)
-        assert means == validate(red, validation_recipes(offline), offline)
+        assert means == validate(red, validation_composites(offline), offline)
 
     def test_a_stem_without_a_trimap_is_named(self, raw):
         (raw / "AIM-500" / "trimap" / "b.png").unlink()
         with pytest.raises(UserError, match="trimap: has no b; each stem needs an original and a mask and a trimap"):
-            validation_recipes(tiny_config(raw, composition="online"))
+            validation_composites(tiny_config(raw, composition="online"))
 
 
 class TestWhatItWrites:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import export
-import matting.export
+import matting.programs.export
 import ms_impl.eval
 import ms_impl.export
 import ms_impl.predict
@@ -17,10 +17,10 @@ import torch_ref.export
 import torch_ref.predict
 import torch_ref.utils
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml, save_config
+from matting.dataset.data_list import SEPARATOR
 from matting.errors import UserError
-from matting.files import read_alpha
-from matting.sample import SEPARATOR
-from ms_impl import utils
+from matting.images.reading import read_alpha
+from ms_impl.src import utils
 from ms_impl.src.model import IndexNet
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_pair, write_row
 from torch_ref.model import IndexNet as TorchIndexNet
@@ -112,7 +112,7 @@ def test_an_export_that_differs_is_not_written(place, monkeypatch, capsys, diffe
     monkeypatch.setattr(ms_impl.export, "predictor", lambda network: network)
     monkeypatch.setattr(torch_ref.export.torch.onnx, "export", lambda network, example, path, **_: path.touch())
     monkeypatch.setattr(torch_ref.export, "load_onnx", lambda path: IndexNet)
-    monkeypatch.setattr(matting.export, "relative_difference", lambda *_: difference)
+    monkeypatch.setattr(matting.programs.export, "relative_difference", lambda *_: difference)
     before = sorted((place / "ms").iterdir())
     for file_format in export.PROGRAMS:
         with pytest.raises(SystemExit) as ended:
@@ -130,15 +130,15 @@ def one_pixel_more(batch):
 
 def test_differences_are_relative_to_the_maximum():
     sizes = (32, 32), (64, 32)
-    double = matting.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
+    double = matting.programs.export.relative_difference(lambda batch: batch, lambda batch: 1.5 * batch, sizes)
     assert double == pytest.approx(0.5)
-    assert matting.export.relative_difference(np.copy, np.copy, sizes) == 0
-    assert matting.export.relative_difference(np.zeros_like, np.zeros_like, sizes) == 0
-    assert matting.export.relative_difference(np.zeros_like, np.copy, sizes) > 1
-    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes) > 0.1
-    assert matting.export.relative_difference(np.copy, one_pixel_more, sizes, np.median) == 0
+    assert matting.programs.export.relative_difference(np.copy, np.copy, sizes) == 0
+    assert matting.programs.export.relative_difference(np.zeros_like, np.zeros_like, sizes) == 0
+    assert matting.programs.export.relative_difference(np.zeros_like, np.copy, sizes) > 1
+    assert matting.programs.export.relative_difference(np.copy, one_pixel_more, sizes) > 0.1
+    assert matting.programs.export.relative_difference(np.copy, one_pixel_more, sizes, np.median) == 0
     for not_finite in ((32, 32), (64, 32)):
-        broken = matting.export.relative_difference(
+        broken = matting.programs.export.relative_difference(
             np.copy, lambda batch, size=not_finite: batch * np.nan if batch.shape[2:] == size else batch, sizes)
         assert np.isnan(broken)
 
@@ -146,7 +146,7 @@ def test_differences_are_relative_to_the_maximum():
 def test_a_graph_lies_beside_its_checkpoint():
     names = {"logs/best.ckpt": "logs/best.onnx", "official.pth.tar": "official.onnx", "a.b.pth": "a.b.onnx"}
     for checkpoint, expected in names.items():
-        assert str(matting.export.graph_path(checkpoint, ".onnx")) == expected
+        assert str(matting.programs.export.graph_path(checkpoint, ".onnx")) == expected
 
 
 @pytest.fixture(scope="module")

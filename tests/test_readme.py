@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting.aim500 import VALIDATION_STEMS
+from matting.dataset.aim500 import VALIDATION_STEMS
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,7 +85,7 @@ def write_backbone(path):
     import torch
 
     from matting.config import DEFAULT_CONFIG, make_config, read_yaml
-    from matting.names import torchvision_names
+    from matting.weights.names import torchvision_names
     from torch_ref.model import Encoder
 
     torch.manual_seed(0)

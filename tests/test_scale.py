@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from matting.config import config_parser, load_config
-from matting.training import ALONE
-from matting.weights import read_weights
-from ms_impl.utils import set_device
+from matting.training.stage import SINGLE_PROCESS
+from matting.weights.files import read_weights
+from ms_impl.src.utils import set_device
 from tests import scaled_training
 from tests.scaled_training import BATCH, EPOCHS, SPIKE, STEPS_PER_EPOCH
 from tests.small_disk import small_disk
@@ -170,7 +170,7 @@ def ended_also(ended, tmp_path_factory):
 def test_two_processes_learn_what_one_does_from_the_batches_of_both(ended, whole, tmp_path):
     config, _ = load_config(config_parser(""), flags(tmp_path, 1))
     set_device(config)
-    scaled_training.train(config, ALONE)
+    scaled_training.train(config, SINGLE_PROCESS)
     np.testing.assert_allclose(losses(whole), losses(tmp_path), rtol=1e-5)
     assert largest_difference(learned(whole), learned(tmp_path)) < TOLERANCE
     assert largest_difference(learned(whole), learned(tmp_path, EPOCHS - 1)) > 10 * TOLERANCE
@@ -179,7 +179,7 @@ def test_two_processes_learn_what_one_does_from_the_batches_of_both(ended, whole
 def test_two_processes_skip_a_step_together_where_one_overflows(ended, mixed, tmp_path):
     config, _ = load_config(config_parser(""), flags(tmp_path, 1, "--amp", "True"))
     set_device(config)
-    scaled_training.train(config, ALONE)
+    scaled_training.train(config, SINGLE_PROCESS)
     skipped = [0] * SPIKE + [1] * (EPOCHS * STEPS_PER_EPOCH - SPIKE)
     for folder in (mixed, tmp_path):
         assert [record["skipped_steps"] for record in journal(folder)] == skipped

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from matting.schedule import learning_rates
+from matting.training.schedule import learning_rates
 
 
 def rates(steps_per_epoch=2, **changes):

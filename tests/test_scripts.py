@@ -75,7 +75,7 @@ def test_standalone_training_gets_its_arguments_as_absolute_paths_and_further_fl
 def test_code_settings_and_command_are_kept_beside_the_log(name, machine):
     kept = machine / "my logs" / "training_configs"
     run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg")
-    for path in ("default_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py", "matting/training.py",
+    for path in ("default_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py", "matting/training/trainer.py",
                  f"scripts/{name}"):
         assert (kept / path).read_bytes() == (SCRIPTS.parent / path).read_bytes()
     assert not list(kept.rglob("__pycache__"))

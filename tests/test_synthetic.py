@@ -10,7 +10,8 @@ from data import process_dataset
 from data.objects import KINDS, SUPERSAMPLING, draw_object, reduce_by_area
 from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
 from data.synthetic import main
-from matting.files import by_stem, read_alpha, read_header, read_trimap
+from matting.images.listing import by_stem
+from matting.images.reading import read_alpha, read_header, read_trimap
 
 
 @pytest.fixture(scope="module")

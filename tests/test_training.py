@@ -13,10 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matting.averaging import MovingAverage
 from matting.config import RESOLVED_NAME, config_parser, load_config
-from matting.errors import UserError
-from matting.training import Peers, StopSignal, Trainer, dropout_mask, first_sample_pictures, settle_batch_norm
+from matting.errors import Stopped, UserError
+from matting.training.dropout import dropout_mask
+from matting.training.moving_average import MovingAverage
+from matting.training.reporting import first_sample_pictures
+from matting.training.stage import ProcessGroup
+from matting.training.stop import StopSignal
+from matting.training.trainer import Trainer, settle_batch_norm
 from tests.small_disk import small_disk
 from tests.tensorboard import board
 from tests.tiny_training import FLAGS, STAGE, STEPS_PER_EPOCH, LinearLearner, batches, validate
@@ -127,9 +131,9 @@ def test_loader_processes_that_a_signal_ended_do_not_hide_it(tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
         raise RuntimeError("a loader process was interrupted")
 
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(Stopped) as stop:
         train(tmp_path, batches=killed_while_waiting)
-    assert stop.value.code == 130
+    assert stop.value.number == signal.SIGINT
     assert checkpoint_names(tmp_path) == ["tiny-1_2.bin"]
 
 
@@ -175,9 +179,9 @@ def test_a_signal_during_validation_is_answered_before_its_end(tmp_path):
         while True:
             predict(np.ones((1, 4, 1, 1)))
 
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(Stopped) as stop:
         train(tmp_path, validate=long_validation)
-    assert stop.value.code == 143
+    assert stop.value.number == signal.SIGTERM
     assert checkpoint_names(tmp_path) == ["tiny-1_5.bin"]
 
 
@@ -370,24 +374,24 @@ def test_a_bad_sample_ends_training_with_what_was_learned_saved(tmp_path, uninte
     assert_equal_runs(tmp_path, uninterrupted)
 
 
-def train_as(peers, folder, *flags, validate=validate):
-    Trainer(STAGE, LinearLearner(), batches, STEPS_PER_EPOCH, validate, make_config(folder, *flags), peers).run()
+def train_as(group, folder, *flags, validate=validate):
+    Trainer(STAGE, LinearLearner(), batches, STEPS_PER_EPOCH, validate, make_config(folder, *flags), group).run()
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path):
     (tmp_path / RESOLVED_NAME).touch()  # as the first one has done by then
-    train_as(Peers(1, 2, lambda truth: truth), tmp_path)
+    train_as(ProcessGroup(1, 2, lambda truth: truth), tmp_path)
     assert list(tmp_path.iterdir()) == [tmp_path / RESOLVED_NAME]
     assert (tmp_path / RESOLVED_NAME).read_text() == ""
-    train_as(Peers(0, 2, lambda truth: truth), tmp_path)
+    train_as(ProcessGroup(0, 2, lambda truth: truth), tmp_path)
     assert checkpoint_names(tmp_path)[-1] == "tiny-4_5.bin"
 
 
 def test_all_processes_stop_when_one_of_them_was_signalled(tmp_path):
     answers = chain([False] * 2, repeat(True))  # two before the first step
-    with pytest.raises(SystemExit) as stop:
-        train_as(Peers(0, 2, lambda truth: next(answers)), tmp_path)
-    assert stop.value.code == 143
+    with pytest.raises(Stopped) as stop:
+        train_as(ProcessGroup(0, 2, lambda truth: next(answers)), tmp_path)
+    assert stop.value.number == signal.SIGTERM
     assert checkpoint_names(tmp_path) == ["tiny-1_1.bin"]
 
 
@@ -396,7 +400,7 @@ def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
     barrier, truths, inside = processes.Barrier(2), processes.Array("b", 2), processes.Array("b", 2)
     meanwhile = []
 
-    def peers(rank):
+    def group(rank):
         def any_of_both(truth):
             truths[rank], inside[rank] = truth, True
             barrier.wait()
@@ -405,16 +409,16 @@ def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
             inside[rank] = False
             return answer
 
-        return Peers(rank, 2, any_of_both)
+        return ProcessGroup(rank, 2, any_of_both)
 
     def slow_validate(predict):
         time.sleep(0.2)
         meanwhile.append(inside[1])
         return validate(predict)
 
-    other = processes.Process(target=train_as, args=(peers(1), tmp_path))
+    other = processes.Process(target=train_as, args=(group(1), tmp_path))
     other.start()
-    train_as(peers(0), tmp_path, validate=slow_validate)
+    train_as(group(0), tmp_path, validate=slow_validate)
     other.join()
     assert other.exitcode == 0
     assert meanwhile == [0] * 4
@@ -423,7 +427,7 @@ def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
 def test_resume_refuses_another_number_of_processes(tmp_path):
     train(tmp_path)
     with pytest.raises(UserError, match="was trained with batch_size 2, not 4"):
-        train_as(Peers(0, 2, lambda truth: truth), tmp_path, "--resume", "True")
+        train_as(ProcessGroup(0, 2, lambda truth: truth), tmp_path, "--resume", "True")
 
 
 def test_logs_dir_that_is_a_file_is_refused(tmp_path):
@@ -465,7 +469,7 @@ def test_pictures_recompose_with_the_predicted_alpha(tmp_path):
     pictures = first_sample_pictures(batch, lambda image: half, make_config(tmp_path))
     expected = (batch["foreground"][0] + batch["background"][0]).transpose(1, 2, 0) / 2
     np.testing.assert_allclose(pictures["composite_with_predicted_alpha"], expected, rtol=1e-6)
-    np.testing.assert_array_equal(pictures["trimap"], batch["image"][0, 3])
+    np.testing.assert_array_equal(pictures["trimap"], batch["input"][0, 3])
     np.testing.assert_array_equal(pictures["true_alpha"], batch["alpha"][0, 0])
 
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scipy.ndimage import distance_transform_edt
 
-from matting.composition import cover_background, cover_background_crop
-from matting.decoded import DecodedForeground
+from matting.compositing import cover_background, cover_background_crop
+from matting.dataset.foreground_cache import DecodedForeground
 from matting.transforms import NEAREST, draw_crop, draw_flip, draw_radius, enlarged_size, fit, normalise, to_float
 from matting.trimap import make_trimap, trimap_within
 from tests.tiny_data import matte, photograph, tiny_config

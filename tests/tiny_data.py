@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from matting.composition import composite_uint8, cover_background
+from matting.compositing import composite_uint8, cover_background
 from matting.config import DEFAULT_CONFIG, make_config, read_yaml
-from matting.files import read_alpha, read_image
-from matting.sample import SEPARATOR, TrainRow
+from matting.dataset.data_list import SEPARATOR, TrainRow
+from matting.images.reading import read_alpha, read_image
 
 INPUT_SIZE = 64
 TRAIN = {"a": (150, 200), "b": (200, 140), "c": (100, 130), "d": (50, 90)}  # stem: height, width; d is enlarged

@@ -1,9 +1,9 @@
 """Small generated photographs, mattes and trimaps, and files of them as a user or a prepared set has."""
 import numpy as np
 
-from matting.files import write_png
-from matting.prediction import Pair
-from matting.sample import ValidationRow
+from matting.dataset.data_list import ValidationRow
+from matting.images.writing import write_png
+from matting.programs.prediction import Pair
 
 LANDSCAPE, PORTRAIT = (40, 60), (60, 40)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.schedule import learning_rates
-from matting.training import Trainer, TrainingStage
+from matting.training.schedule import learning_rates
+from matting.training.stage import TrainingStage
+from matting.training.trainer import Trainer
 
 STEPS_PER_EPOCH = 5
 STAGE = TrainingStage("tiny", {"weights": 1}, loss=None, optimiser=None, schedule=learning_rates)
@@ -23,7 +24,7 @@ def batches(step, pause=0):
         rng = np.random.default_rng((7, step))
         colours = {name: rng.random((2, 3, 4, 4), np.float32) for name in ("foreground", "background", "composite")}
         image = rng.random((2, 4, 4, 4), np.float32)
-        yield {"image": image, "alpha": image.mean(1, keepdims=True), "unknown": np.ones((2, 1, 4, 4)), **colours}
+        yield {"input": image, "alpha": image.mean(1, keepdims=True), "unknown": np.ones((2, 1, 4, 4)), **colours}
         step += 1
 
 
@@ -37,8 +38,8 @@ class LinearLearner:
         self.momentum = np.zeros(4)
 
     def step(self, batch, learning_rate):
-        error = self.predict(batch["image"]) - batch["alpha"]
-        gradient = 2 * (error * batch["image"]).mean((0, 2, 3))
+        error = self.predict(batch["input"]) - batch["alpha"]
+        gradient = 2 * (error * batch["input"]).mean((0, 2, 3))
         self.momentum = 0.9 * self.momentum + gradient
         self.coefficients = self.coefficients - learning_rate * self.momentum
         return float((error**2).mean())
@@ -58,7 +59,7 @@ class LinearLearner:
     def load(self, path):
         self.coefficients = np.frombuffer(path.read_bytes())
 
-    def figures(self):
+    def diagnostics(self):
         return {}
 
     def state(self):

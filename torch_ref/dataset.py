@@ -4,7 +4,8 @@ import signal
 import torch
 from torch.utils.data import DataLoader
 
-from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker
+from matting.dataset.columns import COLUMNS
+from matting.dataset.feed import TrainingBatches, killed_worker, reported_by_worker
 from matting.errors import UserError
 
 

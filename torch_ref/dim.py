@@ -2,7 +2,7 @@
 import torch
 from torch import nn
 
-from matting.pairing import zip_equal
+from matting.compat import zip_equal
 from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import ConvReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import Decoder

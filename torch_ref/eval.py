@@ -6,15 +6,15 @@ import torch
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.evaluation import evaluate_folder, validation_recipes
-from torch_ref.models import load_predictor
+from matting.programs.evaluation import evaluate_folder, validation_composites
+from torch_ref.registry import load_predictor
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser("Evaluate a model with PyTorch."), argv, with_checkpoint=True)
-    recipes = validation_recipes(config)
-    evaluate_folder(load_predictor(config), config, recipes, config.logs_dir, {"torch": torch.__version__})
+    composites = validation_composites(config)
+    evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"torch": torch.__version__})
 
 
 if __name__ == "__main__":

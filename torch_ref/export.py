@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from matting.errors import entry_point
-from matting.export import read_arguments, report, write_checked
-from torch_ref.models import build
+from matting.programs.export import read_arguments, report, write_checked
+from torch_ref.registry import build
 from torch_ref.utils import load_checkpoint, load_onnx, predictor
 
 INPUT, OUTPUT = "image_and_trimap", "alpha"
@@ -17,7 +17,7 @@ SIDES = {2: "height", 3: "width"}
 
 
 def export(config, dynamic):
-    """Write the network of config.ckpt_url as ONNX; returns and raises what matting.export.write_checked does."""
+    """Write the network of config.ckpt_url as ONNX; returns and raises what write_checked does."""
     network = build(config)
     load_checkpoint(network, config.ckpt_url)
 

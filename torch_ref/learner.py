@@ -2,8 +2,8 @@
 import numpy as np
 import torch
 
-from matting.loss_scale import LossScale
-from matting.training import dropout_mask
+from matting.training.dropout import dropout_mask
+from matting.training.loss_scale import LossScale
 from torch_ref.mixed_precision import HalfPrecision
 from torch_ref.utils import get_weights, load_checkpoint, save_checkpoint, set_weights
 
@@ -52,7 +52,7 @@ class ClipNorm:
 
 
 class Learner:
-    """A network in training (see matting.training.Learner)."""
+    """A Learner (matting.training.stage)."""
 
     suffix = ".pth"
 
@@ -75,13 +75,13 @@ class Learner:
 
     def step(self, batch, learning_rate):
         self.steps += 1
-        batch_size, _, height, width = batch["image"].shape
+        batch_size, _, height, width = batch["input"].shape
         dropout = dropout_mask(self.network.dropout_shape(batch_size, height, width), self.network.dropout_probability,
                                self.seed, self.steps)
         self._set_train(True)
         self.optimiser.set_rate(learning_rate)
         self.optimiser.zero_grad()
-        prediction = self.forward(self._tensor(batch["image"]), self._tensor(dropout))
+        prediction = self.forward(self._tensor(batch["input"]), self._tensor(dropout))
         loss = self.loss(prediction, *(self._tensor(batch[name]) for name in LOSS_COLUMNS))
         (self.loss_scale.scale * loss if self.loss_scale.used else loss).backward()
         if self._take_gradients():
@@ -105,8 +105,8 @@ class Learner:
     def load(self, path):
         load_checkpoint(self.network, path)
 
-    def figures(self):
-        return self.loss_scale.figures()
+    def diagnostics(self):
+        return self.loss_scale.diagnostics()
 
     def state(self):
         moments = {f"{moment}.{name}": self._moment(weight, torchs).cpu().numpy().copy()

@@ -3,7 +3,7 @@ import math
 
 from torch import nn
 
-from matting.pairing import zip_equal
+from matting.compat import zip_equal
 from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import ASPP, Decoder, DecoderStage, InvertedResidual

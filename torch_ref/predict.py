@@ -4,8 +4,8 @@ python -m torch_ref.predict --ckpt_url CKPT IMAGE TRIMAP -o OUT
 """
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.prediction import Job, add_arguments, run
-from torch_ref.models import load_predictor
+from matting.programs.prediction import Job, add_arguments, run
+from torch_ref.registry import load_predictor
 from torch_ref.utils import fixed_size
 
 

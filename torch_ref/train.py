@@ -9,10 +9,10 @@ import torch
 
 from matting.config import config_parser, load_stages
 from matting.errors import UserError, entry_point
-from matting.training import settle_batch_norm, train
+from matting.training.trainer import settle_batch_norm, train
 from torch_ref.dataset import TrainingLoader
 from torch_ref.learner import Learner
-from torch_ref.models import build, start_stage, training_plan
+from torch_ref.registry import build, start_stage, training_plan
 from torch_ref.utils import find_device
 
 

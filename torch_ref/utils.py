@@ -7,9 +7,10 @@ import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
 from matting.errors import UserError
-from matting.export import of_one_size
 from matting.files import atomic_path
-from matting.weights import house_weights, mobilenet_weights, vgg_weights
+from matting.programs.export import of_one_size
+from matting.weights.matching import network_weights
+from matting.weights.pretrained import mobilenet_weights, vgg_weights
 
 
 def find_device(config):
@@ -23,17 +24,17 @@ def find_device(config):
 
 
 def weight_shapes(module):
-    """A module's parameters and running statistics -> {house name: shape}; batch counters left out."""
+    """A module's parameters and running statistics -> {canonical name: shape}; batch counters left out."""
     return {name: tuple(value.shape) for name, value in _floats(module).items()}
 
 
 def get_weights(module):
-    """A module's parameters and running statistics -> {house name: array}."""
+    """A module's parameters and running statistics -> {canonical name: array}."""
     return {name: value.cpu().numpy().copy() for name, value in _floats(module).items()}
 
 
 def set_weights(module, weights):
-    """Put {house name: array} into the module's parameters and statistics, every one of them."""
+    """Put {canonical name: array} into the module's parameters and statistics, every one of them."""
     with torch.no_grad():
         for name, value in _floats(module).items():
             value.copy_(torch.from_numpy(weights[name]))
@@ -50,8 +51,8 @@ def load_vgg(network, config):
 
 
 def load_checkpoint(network, path):
-    """A whole network's weights, in house or official naming, strictly by name."""
-    set_weights(network, house_weights(path, weight_shapes(network)))
+    """A whole network's weights, in canonical or official naming, strictly by name."""
+    set_weights(network, network_weights(path, weight_shapes(network)))
 
 
 def save_checkpoint(network, path):

@@ -3,7 +3,8 @@ import threading
 
 import mindspore.dataset as ds
 
-from matting.dataset import COLUMNS, TrainingBatches, killed_worker, reported_by_worker
+from matting.dataset.columns import COLUMNS
+from matting.dataset.feed import TrainingBatches, killed_worker, reported_by_worker
 
 # Batches that wait in memory, and a quarter of the samples that wait for them. When none is ready MindSpore looks again
 # after 0.1 s, for which the samples must last: 8 feed 320 a second.

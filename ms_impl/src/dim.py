@@ -2,7 +2,7 @@
 from mindspore import nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
-from matting.pairing import zip_equal
+from matting.compat import zip_equal
 from ms_impl.src.index_blocks import RESAMPLING
 from ms_impl.src.layers import ConvReLU, conv2d, scaled_width, set_batch_norm_policy
 from ms_impl.src.modules import Decoder

@@ -4,7 +4,7 @@ import math
 from mindspore import nn
 from mindspore.common.initializer import Normal, initializer
 
-from matting.pairing import zip_equal
+from matting.compat import zip_equal
 from ms_impl.src.index_blocks import RESAMPLING
 from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
 from ms_impl.src.modules import ASPP, Decoder, DecoderStage, InvertedResidual

@@ -1,0 +1,110 @@
+"""Reading and writing image files: one clear error for each way a file can be bad, no half-written outputs.
+
+Pillow decodes what is not plain, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so.
+"""
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from matting.errors import UserError
+from matting.images.fast_decoders import decode_fast
+from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, unknown_region
+
+
+def read_image(path):
+    """A photograph -> (H, W, 3) uint8 RGB, upright: EXIF rotation is applied, grey and palette images are expanded.
+
+    Raises UserError for a missing, damaged or partly transparent file.
+    """
+    pixels = decode_fast(path)
+    if pixels is not None:
+        return pixels
+    image = _load(path)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < 255:
+            raise UserError(f"{path}: has transparent pixels; flatten it onto a background first")
+    if image.mode.startswith("I"):
+        return np.repeat(_to_uint8(image)[:, :, None], 3, axis=2)
+    return np.array(image.convert("RGB"))
+
+
+def read_alpha(path):
+    """A matte -> (H, W) uint8, 0 transparent .. 255 opaque; 16-bit files are rounded to 8 bits.
+
+    Raises UserError for a missing or damaged file and for a colour image.
+    """
+    image = _load(path)
+    if image.mode.startswith("I"):
+        return _to_uint8(image)
+    if image.mode in ("1", "L", "LA"):
+        return np.array(image.convert("L"))
+    pixels = np.array(image.convert("RGB"))
+    if (pixels != pixels[:, :, :1]).any():
+        raise UserError(f"{path}: is a colour image; a matte or trimap has one grey channel")
+    return pixels[:, :, 0].copy()
+
+
+def read_trimap(path):
+    """A trimap -> (H, W) uint8 in {0, 128, 255}; raises UserError for other values or no unknown pixel."""
+    trimap = read_alpha(path)
+    known_values = (BACKGROUND, UNKNOWN, FOREGROUND)
+    others = np.setdiff1d(trimap, known_values)
+    if others.size:
+        raise UserError(f"{path}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
+                        "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
+    if not unknown_region(trimap).any():
+        raise UserError(f"{path}: has no unknown pixel (128), so there is nothing to estimate; "
+                        "mark the object's border as unknown")
+    return trimap
+
+
+def read_header(path):
+    """(height, width, upright) of an image, decoding nothing; the size is the one after EXIF rotation.
+
+    upright: whether the pixels are stored the right way up, so that programs that ignore EXIF see the same picture.
+    Raises UserError for a missing file and for one that is no image.
+    """
+    with _open(path) as image:
+        # the base class's method: PNG's own decodes the whole image in search of a late EXIF chunk
+        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+        width, height = image.size
+    height, width = (width, height) if orientation in range(5, 9) else (height, width)
+    return height, width, orientation not in range(2, 9)
+
+
+def check_same_size(path, array, reference_path, reference):
+    """Raise UserError unless both (H, W, ...) arrays have the same height and width."""
+    check_equal_sizes(path, array.shape[:2], reference_path, reference.shape[:2])
+
+
+def check_equal_sizes(path, size, reference_path, reference_size):
+    """Raise UserError unless both files' (height, width) are equal."""
+    (height, width), (expected_height, expected_width) = size, reference_size
+    if (height, width) != (expected_height, expected_width):
+        raise UserError(f"{path}: is {width}x{height}, but {reference_path} is {expected_width}x{expected_height} "
+                        "(after EXIF rotation); they must be of one size")
+
+
+@contextmanager
+def _open(path):
+    """Yield Pillow's image, not decoded yet; what goes wrong inside the block becomes a UserError."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error}); replace the file") from None
+
+
+def _load(path):
+    with _open(path) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
+
+
+def _to_uint8(image):
+    """Pillow's 16-bit (or 32-bit integer) grey -> uint8, rounded."""
+    return np.rint(np.asarray(image, np.float64).clip(0, 65535) / 257).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""What the programs of both frameworks share: evaluation, prediction, export, a first look at the data."""

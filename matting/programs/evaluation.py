@@ -1,0 +1,218 @@
+"""Evaluation of a network on a prepared validation set: predicted mattes and the four metrics.
+
+By the release's protocol images are fitted into a frame of img_size, and both mattes are compared at that size. What is
+measured is the 8-bit matte that is written, so that anyone can measure it again from the files.
+"""
+import csv
+import json
+import logging
+import platform
+import statistics
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from matting.dataset.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
+from matting.dataset.composites import VALIDATION_COMPOSITES, compose
+from matting.errors import UserError
+from matting.files import atomic_path
+from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
+from matting.images.writing import write_png
+from matting.inference import Frame, to_alpha, to_network_input, to_uint8
+from matting.metrics import METRICS, evaluate
+from matting.trimap import fuse
+
+log = logging.getLogger(__name__)
+
+WORKERS = 2  # threads that read and measure while the network predicts
+AHEAD = 4  # images read, and as many measured, ahead of their turn
+SLOWEST = 3  # images named
+FORMATS = {"sad": "SAD {:.3f}", "mse": "MSE {:.5f}", "grad": "Grad {:.3f}", "conn": "Conn {:.3f}"}
+COLUMNS = ("name", *METRICS, "seconds")  # of metrics.csv
+
+
+class ImageResult(NamedTuple):
+    """One image's metrics, the seconds that the network took for it, and the metrics of a matte of 0.5 for scale."""
+
+    name: str
+    sad: float
+    mse: float
+    grad: float
+    conn: float
+    seconds: float
+    half_matte: dict  # {metric: value} of a matte that is 0.5 in all of the unknown region
+
+
+class _Image(NamedTuple):
+    """A validation image in its frame; `trimap` is placed there, `alpha` is not."""
+
+    name: str
+    frame: Frame
+    network_input: np.ndarray
+    trimap: np.ndarray
+    alpha: np.ndarray
+
+
+def validation_composites(config):
+    """The ValidationComposites of config's data set, prepared or, with `composition: online`, to be composed."""
+    return VALIDATION_COMPOSITES[config.composition](config)
+
+
+def evaluate_folder(predict, config, composites, folder, versions):
+    """Predict every validation image into `folder`/NAME_K.png and write eval.log, metrics.csv, metrics.json there.
+
+    predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. composites: ValidationComposites. versions: {library: version}
+    of the framework, for the report. Returns {metric: mean}. Raises UserError for an unusable file, before the first
+    prediction if the file is missing.
+    """
+    _check_all_there(composites)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "eval.log").open("w", encoding="utf-8") as log_file, logging_redirect_tqdm():
+        def tell(line):
+            log.info("%s", line)
+            print(line, file=log_file, flush=True)
+
+        tell(f"{config.ckpt_url} on {len(composites)} images of {config.data_dir}, {config.metric_protocol} protocol")
+        results = []
+        images = evaluate_images(predict, config, composites,
+                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels))
+        for result in tqdm(images, total=len(composites), disable=None, unit="image"):
+            results.append(result)
+            tell(f"{result.name}: {_told(result._asdict())}")
+        means = mean_metrics(results)
+        for line in _summary(results, means, config, composites):
+            tell(line)
+    _write_csv(folder / "metrics.csv", results)
+    _write_json(folder / "metrics.json", results, means, config, versions)
+    return means
+
+
+def validate(predict, composites, config):
+    """{metric: mean} over the ValidationComposites, as evaluate_folder measures them, writing nothing."""
+    return mean_metrics(list(evaluate_images(predict, config, composites)))
+
+
+def evaluate_images(predict, config, composites, keep=lambda name, pixels: None):
+    """Yield an ImageResult for each ValidationComposite, in order.
+
+    keep(name, (h, w) uint8 matte at the fitted size) is called in a thread. Reading, measuring and keeping overlap with
+    prediction, which stays in the caller's thread.
+    """
+    with ThreadPoolExecutor(WORKERS) as pool:
+        images = _map_ahead(pool, partial(_read, config), composites)
+        predicted = (_timed_prediction(predict, image) for image in images)
+        yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep), predicted)
+
+
+def mean_metrics(results):
+    """ImageResults -> {metric: mean}."""
+    return {name: statistics.fmean(getattr(result, name) for result in results) for name in METRICS}
+
+
+def half_matte_metrics(results):
+    """ImageResults -> {metric: mean} of the mattes of 0.5."""
+    return {name: statistics.fmean(result.half_matte[name] for result in results) for name in METRICS}
+
+
+def _map_ahead(pool, function, items):
+    """`map` in the pool's threads, in order, with at most AHEAD items taken before their result is asked for."""
+    pending = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _read(config, files):
+    alpha, trimap = read_alpha(files.mask), read_trimap(files.trimap)
+    path = files.merged or files.original
+    image = read_image(path)
+    check_same_size(files.mask, alpha, path, image)
+    check_same_size(files.trimap, trimap, path, image)
+    if not files.merged:
+        image = compose(image, alpha, files.background)
+    frame = Frame(trimap.shape, config.img_size)
+    trimap = frame.place(trimap, cv2.INTER_NEAREST)
+    return _Image(files.name, frame, to_network_input(frame.place(image), trimap, config), trimap, alpha)
+
+
+def _timed_prediction(predict, image):
+    start = time.perf_counter()
+    output = predict(image.network_input)
+    return image, output, time.perf_counter() - start
+
+
+def _measure(protocol, keep, predicted):
+    image, output, seconds = predicted
+    pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap)))
+    keep(image.name, pixels)
+    true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
+    alpha = true_pixels / np.float32(255)
+    metrics = evaluate(pixels / np.float32(255), alpha, trimap, protocol)
+    half_pixels = to_uint8(fuse(np.full_like(alpha, 0.5), trimap))
+    half_matte = evaluate(half_pixels / np.float32(255), alpha, trimap, protocol)
+    return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
+
+
+def _check_all_there(composites):
+    for path in sorted({path for files in composites for path in files if isinstance(path, Path)}):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file, though the validation set names it; prepare the data again")
+
+
+def _told(values):
+    return "  ".join(FORMATS[name].format(values[name]) for name in METRICS)
+
+
+def _summary(results, means, config, composites):
+    """The lines that end eval.log."""
+    yield f"mean of {len(results)} images: {_told(means)}"
+    yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
+    if _is_documented_evaluation(config, composites):
+        for condition, limits in EXPECTED_AT_MOST.items():
+            verdict = "in range" if all(means[name] <= limits[name] for name in METRICS) else "out of range"
+            yield f"expected at most, {condition}: {_told(limits)}: {verdict}"
+    timed = results[1:] or results  # the first image's time holds the compilation of the graph
+    slowest = sorted(timed, key=lambda result: -result.seconds)[:SLOWEST]
+    yield (f"network: {statistics.median(result.seconds for result in timed):.3f} s an image (median); slowest: "
+           + ", ".join(f"{result.name} {result.seconds:.3f} s" for result in slowest))
+
+
+def _is_documented_evaluation(config, composites):
+    """Whether the expected range applies, which was measured on AIM-500's validation set by the release protocol."""
+    stems = {files.mask.stem for files in composites}
+    return stems == set(VALIDATION_STEMS) and config.metric_protocol == "release" and config.img_size == (1080, 1620)
+
+
+def _write_csv(path, results):
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(result._asdict() for result in results)
+
+
+def _write_json(path, results, means, config, versions):
+    report = {
+        "protocol": config.metric_protocol,
+        "img_size": config.img_size,
+        "ckpt_url": config.ckpt_url,
+        "data_dir": config.data_dir,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__,
+                     **versions},
+        "means": means,
+        "half_matte": half_matte_metrics(results),
+        "images": [result._asdict() for result in results],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

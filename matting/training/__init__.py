@@ -1,0 +1,1 @@
+"""Training, whatever the framework: the loop, its stages, checkpoints and reports."""

@@ -1,0 +1,96 @@
+"""Weight files of either framework -> {canonical name: float32 array}, matched by name, strictly; and back.
+
+The frameworks are imported only inside the functions that read and write their files.
+"""
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from matting.errors import UserError
+from matting.files import atomic_path
+from matting.weights.names import from_mindspore, to_mindspore
+
+
+def read_weights(path):
+    """A weight file -> {name as in the file, batch norm in PyTorch's words: array}.
+
+    `.ckpt` is MindSpore's; `.pth`, `.pt`, `.pth.tar` PyTorch's, read with weights_only; `.npz` NumPy's. The prefix
+    `module.` and batch counters are dropped. Raises UserError for a missing, damaged or foreign file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a weight file ({', '.join(READERS)})")
+    suffix = ".pth.tar" if path.name.endswith(".pth.tar") else path.suffix
+    if suffix not in READERS:
+        raise UserError(f"{path}: unknown kind of weight file; expected one of {', '.join(READERS)}")
+    weights = READERS[suffix](path)
+    return {name.removeprefix("module."): value for name, value in weights.items()
+            if not name.endswith("num_batches_tracked")}
+
+
+def write_weights(path, weights):
+    """{name, batch norm in PyTorch's words: array} -> a .ckpt, .pth, .pt or .npz file, atomically."""
+    path = Path(path)
+    if path.suffix not in WRITERS:
+        raise UserError(f"{path}: unknown kind of weight file; can be written: {', '.join(WRITERS)}")
+    with atomic_path(path) as temporary:
+        WRITERS[path.suffix](temporary, weights)
+
+
+def _read_torch(path):
+    try:
+        import torch
+    except ImportError:
+        raise UserError(f"{path}: reading it needs PyTorch; pip install torch, or convert the file to .ckpt") from None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler and archive reader raise
+        raise UserError(f"{path}: is not a PyTorch weight file ({str(error).splitlines()[0]})") from None
+    content = content.get("state_dict", content) if isinstance(content, dict) else {}
+    weights = {name: value.numpy() for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if not weights:
+        raise UserError(f"{path}: holds no named tensors")
+    return weights
+
+
+def _read_mindspore(path):
+    import mindspore
+    try:
+        parameters = mindspore.load_checkpoint(str(path))
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"{path}: is not a MindSpore checkpoint ({str(error).splitlines()[0]})") from None
+    return {from_mindspore(name): parameter.asnumpy() for name, parameter in parameters.items()}
+
+
+def _read_numpy(path):
+    try:
+        with np.load(path) as archive:
+            return dict(archive)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: is not a NumPy archive ({str(error).splitlines()[0]})") from None
+
+
+READERS = {".ckpt": _read_mindspore, ".pth": _read_torch, ".pt": _read_torch, ".pth.tar": _read_torch,
+           ".npz": _read_numpy}
+
+
+def _write_torch(path, weights):
+    import torch
+    content = io.BytesIO()  # torch.save names no file, nor the reason, when a disk is full
+    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in weights.items()}, content)
+    path.write_bytes(content.getbuffer())
+
+
+def _write_mindspore(path, weights):
+    import mindspore
+    mindspore.save_checkpoint([{"name": to_mindspore(name), "data": mindspore.Tensor(value)}
+                               for name, value in weights.items()], str(path))
+
+
+def _write_numpy(path, weights):
+    np.savez(path, **weights)
+
+
+WRITERS = {".ckpt": _write_mindspore, ".pth": _write_torch, ".pt": _write_torch, ".npz": _write_numpy}
