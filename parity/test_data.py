@@ -67,7 +67,7 @@ def test_a_sample_given_twice_in_a_shard_is_found(root):
     shards = [list(torch_ref.dataset.TrainingLoader(config, shard, shards=2)) for shard in range(2)]
     assert_shards_join(shards, reference)
     shards[1][2] = {column: values[[0, 0]] for column, values in shards[1][2].items()}
-    with pytest.raises(AssertionError, match=r"^step 2: image is not that of one device"):
+    with pytest.raises(AssertionError, match=r"^step 2: input is not that of one device"):
         assert_shards_join(shards, reference)
 
 

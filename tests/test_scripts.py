@@ -151,4 +151,4 @@ def test_training_that_starts_slowly_is_not_waited_for_for_ever(machine):
 
 def test_the_launchers_wait_for_a_line_that_training_logs():
     started = (SCRIPTS / "common.sh").read_text().split('STARTED="INFO ')[1].split('"')[0]
-    assert f'log.info("{started}%s: ' in (SCRIPTS.parent / "matting" / "training.py").read_text()
+    assert f'log.info("{started}%s: ' in (SCRIPTS.parent / "matting/training/trainer.py").read_text()
