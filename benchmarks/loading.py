@@ -14,7 +14,7 @@ from benchmarks import baseline_loading
 from benchmarks.preparation import BACKGROUND_SIZE, FOREGROUND_SIZE, NUM_BGS_TRAIN, write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.dataset.data_list import TrainRow, read_rows
 from matting.dataset.feed import TrainingFeed
 
@@ -34,7 +34,7 @@ def baseline(data_dir, bg_dir):
 def program(data_dir, bg_dir, composition):
     """The same for the program, each foreground decoded already."""
     values = {"data_dir": str(data_dir), "bg_dir": str(bg_dir), "composition": composition}
-    feed = TrainingFeed(make_config({**read_yaml(DEFAULT_CONFIG), **values}))
+    feed = TrainingFeed(Config(**values))
     for index in range(16):
         feed[index]
     return feed.__getitem__

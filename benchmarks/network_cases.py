@@ -1,9 +1,7 @@
 """The timed cases of benchmarks.network; a framework is imported only by the process that measures it."""
-import dataclasses
-
 import numpy as np
 
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 
 
 def build_mindspore(mode, shape, threads):
@@ -35,7 +33,7 @@ def build_torch(mode, shape, threads):
 
 def configuration():
     """The default network, on the CPU."""
-    return dataclasses.replace(make_config(read_yaml(DEFAULT_CONFIG)), device_target="CPU")
+    return Config(device_target="CPU")
 
 
 def case(mode, shape, config, network, predictor, learner_class, training_plan):

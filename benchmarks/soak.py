@@ -12,7 +12,7 @@ import psutil
 from benchmarks.preparation import NUM_BGS_TRAIN, write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 
 PARTS = 12  # of a soak; the first third is warm-up
 PAUSE = 5  # seconds between two readings
@@ -96,7 +96,7 @@ def main(argv=None):
         values = {"data_dir": str(root / "AIM-500"), "bg_dir": str(root / "train2014"), "epochs": 10**5,
                   "val_list": str(root / "validation.txt"), "num_bgs_train": NUM_BGS_TRAIN, "num_bgs_val": 1,
                   "composition": arguments.composition}
-        config = make_config({**read_yaml(DEFAULT_CONFIG), **values})
+        config = Config(**values)
         print(f"{arguments.loader}, {arguments.composition}, batches of {config.batch_size}, {os.cpu_count()} cores\n")
         print("| minutes | samples/s | MiB | descriptors | processes |\n|---|---|---|---|---|")
         found = list(problems(soak(LOADERS[arguments.loader](config), 60 * arguments.minutes)))

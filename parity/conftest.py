@@ -5,7 +5,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from ms_impl.src.utils import set_device
 from parity.networks import network_pair
 
@@ -13,7 +13,7 @@ from parity.networks import network_pair
 @pytest.fixture(scope="session")
 def config():
     """The default configuration."""
-    return make_config(read_yaml(DEFAULT_CONFIG))
+    return Config()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 import ms_impl.src.utils
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, read_yaml
+from matting.config import IndexNetConfig
 from matting.training.dropout import dropout_mask
 from matting.weights.names import from_mindspore
 from ms_impl.learner import LOSS_COLUMNS, Objective
@@ -22,7 +22,7 @@ from torch_ref.model import IndexNet as TorchIndexNet
 SHORT = {  # one block a stage, half as wide inside: every part of the default network, in a third of its time
     "inverted_residual_setting": tuple((min(expansion, 2), into, out, 1, stride, dilation) for
                                        expansion, into, out, _, stride, dilation in
-                                       read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]),
+                                       IndexNetConfig().inverted_residual_setting),
 }
 SMALL = {**SHORT, "width_mult": 0.25}  # also a quarter as wide everywhere
 INDEX_VARIANTS = [

@@ -17,7 +17,7 @@ import torch
 
 import ms_impl.src.utils
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.errors import entry_point
 from matting.files import atomic_path
 from parity.compare import Difference, differences
@@ -158,7 +158,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description="Write a page on how far MindSpore is from PyTorch.")
     parser.add_argument("-o", "--output", default="build/parity", metavar="FOLDER", help="default: build/parity")
     folder = Path(parser.parse_args(argv).output)
-    config = make_config(read_yaml(DEFAULT_CONFIG))
+    config = Config()
     sections = [*measure(config, VARIANTS), measure_steps(config)]
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("parity.json", to_json(sections)), ("parity.html", to_html(sections))):

@@ -12,7 +12,7 @@ import ms_impl.src.utils
 import torch_ref.model
 import torch_ref.utils
 from matting import convert
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.errors import UserError
 from matting.weights.files import read_weights
 from matting.weights.matching import match, network_weights
@@ -27,7 +27,7 @@ from matting.weights.names import (
 )
 from matting.weights.pretrained import encoder_weights
 
-CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+CONFIG = Config()
 REPEATS = [row[3] for row in CONFIG.inverted_residual_setting]
 OFFICIAL_ANCHORS = {
     "encoder.stages.0.conv.weight": "layer0.0.weight",

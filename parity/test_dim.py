@@ -12,12 +12,12 @@ import ms_impl.src.dim
 import ms_impl.src.utils
 import torch_ref.dim
 import torch_ref.utils
-from matting.config import default_values, make_config, save_config
+from matting.config import Config, save_config
 from parity.compare import assert_equal
 from parity.networks import network_pair
 
 NETWORKS = (ms_impl.src.dim.DeepImageMatting, torch_ref.dim.DeepImageMatting)
-CONFIG = make_config(default_values("dim"))
+CONFIG = Config(model="dim")
 BUDGET = 1e-5  # as for IndexNet
 NARROW = {"width_mult": 0.125}  # the same layers in an eighth of the time
 OPTIONS = [

@@ -3,7 +3,6 @@
 By the real learners, MindSpore's in graph mode, from a start that rounding does not tip (dim_start.py), beside PyTorch
 in float64. After the first step the velocities, or Adam's first moments, are the gradients of every weight.
 """
-import dataclasses
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import torch_ref.layers
 import torch_ref.learner
 import torch_ref.losses
 import torch_ref.utils
-from matting.config import default_values, make_config
+from matting.config import Config
 from parity.dim_start import nearest_kink
 from parity.test_dim import OPTIONS, name_of
 from parity.trajectory import distances, train
@@ -33,8 +32,8 @@ SAMPLE = [("encoder_decoder", {}), ("refine", {"decoder_batch_norm": False}), ("
 
 
 def configuration(stage, settings):
-    values = default_values("dim", stage) | {"stage": stage, "learning_rate": RATES[stage], "epochs": STEPS}
-    return dataclasses.replace(make_config(values), width_mult=1 / 16, **settings)
+    return Config(**{"model": "dim", "stage": stage, "learning_rate": RATES[stage], "epochs": STEPS,
+                     "width_mult": 1 / 16, **settings})
 
 
 def layer_of(name):

@@ -22,13 +22,13 @@ import torch_ref.losses
 import torch_ref.model
 import torch_ref.modules
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import IndexNetConfig
 from parity.compare import assert_equal, flatten
 from parity.networks import Pair, mindspore_gradients, torch_gradients
 
 EVALUATION, TRAINING, GRADIENT = 1e-5, 5e-5, 1e-4  # budgets; max|d| / max|reference|
 MIN_COSINE = 0.999999
-CONFIG = make_config(read_yaml(DEFAULT_CONFIG)).network
+CONFIG = IndexNetConfig()
 FILES = {"mindspore": {"layers": ms_impl.src.layers, "modules": ms_impl.src.modules, "model": ms_impl.src.model,
                        "index_blocks": ms_impl.src.index_blocks, "losses": ms_impl.src.losses},
          "torch": {"layers": torch_ref.layers, "modules": torch_ref.modules, "model": torch_ref.model,

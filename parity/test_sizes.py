@@ -11,10 +11,10 @@ import ms_impl.src.model
 import ms_impl.src.utils
 import torch_ref.model
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config, IndexNetConfig
 from parity.networks import SHORT, SMALL
 
-CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+CONFIG = Config()
 SIDES = {"ms_impl": (ms_impl.src.model.IndexNet, ms_impl.src.utils),
          "torch_ref": (torch_ref.model.IndexNet, torch_ref.utils)}
 PLAIN_TO_FULL = list(itertools.product((False, True), (False, True)))  # nonlinear, context
@@ -75,7 +75,7 @@ def test_output_stride_16_drops_the_last_pool_and_dilates_what_follows():
 def test_settings_are_not_altered_by_building(side):
     setting = CONFIG.inverted_residual_setting
     side(output_stride=16)
-    assert setting == make_config(read_yaml(DEFAULT_CONFIG)).inverted_residual_setting
+    assert setting == IndexNetConfig().inverted_residual_setting
 
 
 def test_initial_weights_have_the_published_spread(side):

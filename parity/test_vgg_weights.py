@@ -15,12 +15,12 @@ import ms_impl.src.dim
 import ms_impl.src.utils
 import torch_ref.dim
 import torch_ref.utils
-from matting.config import default_values, make_config
+from matting.config import Config
 from matting.errors import UserError
 from matting.weights.names import to_mindspore, vgg_names
 from parity.compare import random_weights, relative_difference
 
-CONFIG = make_config(default_values("dim"))
+CONFIG = Config(model="dim")
 WIDTHS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
 CLASSIFIER = {"classifier.0.weight": (4096, 25088), "classifier.0.bias": (4096,),
               "classifier.3.weight": (4096, 4096), "classifier.3.bias": (4096,),

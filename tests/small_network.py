@@ -1,14 +1,14 @@
 """A small IndexNet with every part of the default one, for tests that train it."""
 import json
 
-from matting.config import DEFAULT_CONFIG, read_yaml
+from matting.config import IndexNetConfig
 
 NETWORK = {  # in the form that compiles fastest
     "index_kind": "holistic", "use_context": False, "decoder_kernel_size": 3, "encoder_bn": "frozen",
     "device_target": "CPU",
     "inverted_residual_setting": [[min(expansion, 2), into, out, 1, stride, dilation] for
                                   expansion, into, out, _, stride, dilation in
-                                  read_yaml(DEFAULT_CONFIG)["inverted_residual_setting"]],
+                                  IndexNetConfig().inverted_residual_setting],
 }
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import data.compose
 import data.process_dataset
 from data.plan import Settings
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError, entry_point
 from matting.images.reading import read_alpha, read_image
@@ -49,7 +49,7 @@ def root(whole, tmp_path):
 def config_of(root):
     values = {"data_dir": str(root), "bg_dir": str(root / "background"), "val_list": str(root / "validation.txt"),
               "num_bgs_train": 1, "num_bgs_val": 1, "input_size": 32, "img_size": list(SIZE), "composition": "online"}
-    return make_config({**read_yaml(DEFAULT_CONFIG), **values})
+    return Config(**values)
 
 
 def prepare(root):

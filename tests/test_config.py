@@ -1,18 +1,30 @@
 """Configuration: documented keys and defaults, every key a flag, mistakes named."""
 import dataclasses
+import errno
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
+import matting.config.defaults
 from matting.config import (
-    DEFAULT_CONFIG,
     FIELDS,
     Config,
+    DimConfig,
+    IndexNetConfig,
+    config_from_text,
     config_parser,
+    config_to_text,
+    default_values,
     load_config,
     make_config,
     read_yaml,
     save_config,
+    settings_file,
 )
 from matting.errors import UserError
 
@@ -58,13 +70,55 @@ def parse(*argv, **options):
 
 
 def test_documented_keys_have_their_documented_defaults():
-    defaults = read_yaml(DEFAULT_CONFIG)
+    defaults = default_values()
     assert {key: defaults[key] for key in DOCUMENTED} == DOCUMENTED
     assert set(DOCUMENTED_WITHOUT_DEFAULT) < set(defaults)
 
 
 def test_yaml_and_dataclass_have_the_same_keys_and_each_has_a_comment_or_block():
-    assert set(read_yaml(DEFAULT_CONFIG)) == set(FIELDS)
+    assert set(default_values()) == set(FIELDS)
+
+
+def test_a_network_or_all_settings_can_be_made_in_python_with_the_defaults():
+    assert (IndexNetConfig().index_kind, IndexNetConfig(width_mult=1.4).width_mult) == ("depthwise_m2o", 1.4)
+    assert (DimConfig().resampling, DimConfig().encoder_bn, DimConfig().refine) == ("max", "trained", True)
+    assert Config() == parse() and Config().network == IndexNetConfig()
+    assert Config(model="dim").network == DimConfig() != Config(model="dim", stage="encoder_decoder").network
+    assert [Config(model="dim", stage=stage).learning_rate for stage in ("refine", "finetune")] == [1e-4, 1e-5]
+    assert Config(milestones=[3], output_stride=16) == parse("--milestones", "3", "--output_stride", "16")
+
+
+@pytest.mark.parametrize(("kind", "values", "message"), [
+    (IndexNetConfig, {"output_stride": 8}, "output_stride 8 is not one of 16, 32"),
+    (IndexNetConfig, {"inverted_residual_setting": [[1, 32, 16]] * 7},
+     r"inverted_residual_setting: \(1, 32, 16\) is not a row of 6 whole numbers"),
+    (DimConfig, {"bridge": "fc7"}, "bridge 'fc7' is not one of conv3x3, fc6"),
+    (DimConfig, {"width_mult": "wide"}, "width_mult 'wide': expected a number"),
+    (DimConfig, {"width_mult": float("nan")}, "width_mult nan: expected a number"),
+    (Config, {"scales": [[1, 2]]}, r"scales \(\(1, 2\),\): expected a list such as 20 26"),
+    (Config, {"scales": ["a"]}, r"scales \['a'\]: expected a list such as 20 26"),
+])
+def test_mistakes_in_python_are_named(kind, values, message):
+    with pytest.raises(UserError, match=message):
+        kind(**values)
+
+
+def test_importing_reads_nothing():
+    """Whoever asks for a default reads the YAML, once."""
+    source = ("import matting.config, matting.config.defaults as defaults; "
+              "assert not defaults._contents.cache_info().currsize; matting.config.Config(); matting.config.Config(); "
+              "assert defaults._contents.cache_info()[1:] == (1, None, 1)")
+    subprocess.run([sys.executable, "-c", source], check=True)
+
+
+def test_an_installed_package_has_the_defaults_inside_and_a_checkout_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(matting.config.defaults, "PACKAGE", tmp_path / "matting")
+    (tmp_path / "matting").mkdir()
+    with pytest.raises(UserError, match="dim_config.yaml: lies neither in .*matting nor in .*; install the project"):
+        settings_file("dim_config.yaml")
+    for folder in (tmp_path, tmp_path / "matting"):
+        (folder / "dim_config.yaml").touch()
+        assert settings_file("dim_config.yaml") == folder / "dim_config.yaml"
 
 
 def test_configuration_is_frozen():
@@ -131,6 +185,45 @@ def test_saved_configuration_reads_back_equal(tmp_path):
     config = parse("--milestones", "3", "--width_mult", "1.4", "--bg_dir", "a folder: with colon")
     save_config(config, tmp_path)
     assert make_config(read_yaml(tmp_path / "config.yaml")) == config
+
+
+def test_a_configuration_is_text_and_back():
+    config = parse("--model", "dim", "--stage", "refine", "--bg_dir", "a folder: # with signs")
+    assert config_from_text(config_to_text(config), "x") == config
+    of_an_older_version = config_to_text(config).replace("trimap_rule: dilation\n", "")
+    assert config_from_text(of_an_older_version, "x") == config
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda text: "", "is damaged, "),
+    (lambda text: text[:-4], "is damaged, its last line '...' is missing; restore it from where it was written"),
+    (lambda text: text[:200], "is damaged, its last line"),
+    (lambda text: text.replace("index_kind: ", "index_kind: {"), "not a YAML file"),
+    (lambda text: text.replace("index_kind", "index_kin"), "unknown key index_kin; did you mean index_kind?"),
+    (lambda text: text.replace("width_mult: 1.0", "width_mult: l.0"), "width_mult 'l.0': expected a number"),
+])
+def test_a_damaged_configuration_is_named_not_passed_over(tmp_path, damage, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(damage(config_to_text(Config())))
+    with pytest.raises(UserError, match=re.escape(f"{path}: {message}")):
+        parse("--ckpt_url", str(tmp_path / "best.ckpt"), with_checkpoint=True)
+    with pytest.raises(UserError, match=re.escape(f"best.ckpt: {message}")):
+        config_from_text(path.read_text(), "best.ckpt")
+
+
+def test_a_configuration_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    save_config(Config(), tmp_path)
+    before = (tmp_path / "config.yaml").read_text()
+
+    def half(path, text, encoding):
+        path.write_bytes(text[:50].encode())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError):
+        save_config(Config(seed=7), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    assert (tmp_path / "config.yaml").read_text() == before
 
 
 def test_checkpoint_brings_its_network_but_not_its_folders(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.dataset.composites import ValidationComposite
 from matting.errors import UserError
@@ -22,7 +22,7 @@ from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
 
 def config_for(root, **changes):
     values = {"data_dir": str(root), "img_size": [64, 96], "ckpt_url": "a.ckpt", **changes}
-    return make_config({**read_yaml(DEFAULT_CONFIG), **values})
+    return Config(**values)
 
 
 def write_files(root, name, size, k=0):

@@ -3,11 +3,11 @@ import cv2
 import numpy as np
 import pytest
 
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.errors import UserError
 from matting.inference import Frame, network_side, to_alpha, to_network_input, to_uint8
 
-CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+CONFIG = Config()
 FRAME = (1080, 1620)
 
 

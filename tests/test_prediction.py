@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.errors import UserError
 from matting.images.reading import read_alpha
 from matting.images.writing import write_png
@@ -22,7 +22,7 @@ from matting.programs.prediction import (
 )
 from tests.tiny_images import photograph, trimap_of, write_pair
 
-CONFIG = make_config(read_yaml(DEFAULT_CONFIG))
+CONFIG = Config()
 
 
 def sixty(network_input):

@@ -16,7 +16,7 @@ import torch_ref.eval
 import torch_ref.export
 import torch_ref.predict
 import torch_ref.utils
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml, save_config
+from matting.config import Config, save_config
 from matting.dataset.data_list import SEPARATOR
 from matting.errors import UserError
 from matting.images.reading import read_alpha
@@ -43,7 +43,7 @@ def place(tmp_path_factory):
     rows = [write_row(place, "lying", LANDSCAPE), write_row(place, "standing", PORTRAIT)]
     (place / "validation" / "data.txt").write_text("\n".join(SEPARATOR.join(row) for row in rows))
     write_pair(place, "cat", (77, 50))
-    config = make_config({**read_yaml(DEFAULT_CONFIG), **SMALL})
+    config = Config(**SMALL)
     ms.set_seed(5)  # with which mattes are not black and white
     torch.manual_seed(5)
     for folder in ("ms", "torch"):

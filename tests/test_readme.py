@@ -84,12 +84,12 @@ def write_aim500(clone):
 def write_backbone(path):
     import torch
 
-    from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+    from matting.config import Config
     from matting.weights.names import torchvision_names
     from torch_ref.model import Encoder
 
     torch.manual_seed(0)
-    config = make_config(read_yaml(DEFAULT_CONFIG))
+    config = Config()
     weights = {f"encoder.{name}": value for name, value in Encoder(config.network).state_dict().items()}
     names = torchvision_names([name for name in weights if not name.endswith("num_batches_tracked")],
                               [row[3] for row in config.inverted_residual_setting])

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from matting.compositing import composite_uint8, cover_background
-from matting.config import DEFAULT_CONFIG, make_config, read_yaml
+from matting.config import Config
 from matting.dataset.data_list import SEPARATOR, TrainRow
 from matting.images.reading import read_alpha, read_image
 
@@ -22,7 +22,7 @@ def tiny_config(root, **changes):
     values = {"data_dir": f"{root}/AIM-500", "bg_dir": f"{root}/train2014", "val_list": f"{root}/validation.txt",
               "num_bgs_train": NUM_BGS_TRAIN, "num_bgs_val": NUM_BGS_VAL, "input_size": INPUT_SIZE, "batch_size": 2,
               "epochs": 3, "num_workers": 2}
-    return make_config({**read_yaml(DEFAULT_CONFIG), **values, **changes})
+    return Config(**{**values, **changes})
 
 
 def write_data_set(root, rng):
