@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from matting.compat import zip_equal
-from matting.trimap import MAX_RADIUS
+from matting.trimap import MAX_RADIUS, UNKNOWN, trimap_within, unknown_region
 
 NEAREST = cv2.INTER_NEAREST  # for values that must not mix: trimaps, distances
 ENLARGED = 500 / 320  # short side of a small image after enlarging, over input_size
@@ -58,6 +58,21 @@ def fit(pixels, size, flip, interpolation=cv2.INTER_CUBIC):
     """Square uint8 crop (S, S[, 3]) -> (size, size[, 3]) uint8, mirrored left to right where `flip`."""
     pixels = cv2.resize(pixels, (size, size), interpolation=interpolation)
     return cv2.flip(pixels, 1) if flip else pixels
+
+
+def fit_trimap(alpha, distance, radius, size, flip):
+    """Square uint8 crops (S, S) of a matte and of what a row of trimap.TRIMAP_RULES measured -> (size, size) trimap.
+
+    Reduced to the nearest pixels, which may leave out every unknown one where few are. Then each pixel whose place held
+    one is unknown, so that a crop with unknown pixels keeps some.
+    """
+    # alpha and distance are reduced, and not the trimap: the same, as each of its pixels depends on one of both
+    nearest = (fit(pixels, size, flip=False, interpolation=NEAREST) for pixels in (alpha, distance))
+    trimap = trimap_within(*nearest, radius)
+    if not unknown_region(trimap).any():
+        rows, columns = np.nonzero(distance <= radius)
+        trimap[rows * size // len(alpha), columns * size // len(alpha)] = UNKNOWN
+    return cv2.flip(trimap, 1) if flip else trimap
 
 
 def to_float(pixels):

@@ -22,6 +22,7 @@ from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError
 from matting.images.reading import read_alpha, read_header, read_image
 from matting.transforms import resize
+from matting.trimap import TRIMAP_RULES
 from tests.tiny_data import INPUT_SIZE, NUM_BGS_TRAIN, TRAIN, photograph, tiny_config
 
 GREY_LEVEL = 1 / 255 + 1e-6
@@ -93,6 +94,20 @@ def test_samples_are_what_a_sample_promises(prepared, composition):
         assert sample.alpha.shape == sample.trimap.shape == (INPUT_SIZE, INPUT_SIZE)
         assert sample.alpha.dtype == np.float32 and sample.trimap.dtype == np.uint8
         assert (sample.trimap == 128).any() and set(np.unique(sample.trimap)) <= {0, 128, 255}
+
+
+@pytest.mark.parametrize("rule", TRIMAP_RULES)
+def test_every_sample_of_mattes_with_one_soft_pixel_has_unknown_ones(prepared, rule):
+    """d, the smallest, is enlarged before its crops are drawn."""
+    for stem in TRAIN:
+        path = prepared / "AIM-500" / "mask" / f"{stem}.png"
+        alpha = read_alpha(path) | 255
+        alpha[1, 1] = 254
+        Image.fromarray(alpha).save(path)
+    samples = TrainingSamples(tiny_config(prepared, composition="online", trimap_rule=rule))
+    for epoch in range(20):
+        for index in range(len(samples)):
+            assert (samples.draw(epoch, index).trimap == 128).any(), (epoch, index)
 
 
 def composed_both_ways(root, monkeypatch, scales):

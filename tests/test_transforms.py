@@ -7,8 +7,18 @@ from scipy.ndimage import distance_transform_edt
 
 from matting.compositing import cover_background, cover_background_crop
 from matting.dataset.foreground_cache import DecodedForeground
-from matting.transforms import NEAREST, draw_crop, draw_flip, draw_radius, enlarged_size, fit, normalise, to_float
-from matting.trimap import make_trimap, trimap_within
+from matting.transforms import (
+    NEAREST,
+    draw_crop,
+    draw_flip,
+    draw_radius,
+    enlarged_size,
+    fit,
+    fit_trimap,
+    normalise,
+    to_float,
+)
+from matting.trimap import TRIMAP_RULES, make_trimap, trimap_within
 from tests.tiny_data import matte, photograph, tiny_config
 
 SIZE, SCALES = 64, (1, 1.5, 2)
@@ -141,6 +151,53 @@ def test_trimap_values_do_not_mix():
     trimap = make_trimap(matte(128, 128), 3)
     assert set(np.unique(fit(trimap, 64, flip=False, interpolation=NEAREST))) == {0, 128, 255}
     assert set(np.unique(fit(trimap, 64, flip=False))) > {0, 128, 255}
+
+
+def speck(height, width, row, column, known=0):
+    """A matte of one soft pixel."""
+    alpha = np.full((height, width), known, np.uint8)
+    alpha[row, column] = 100
+    return alpha
+
+
+FEW_SOFT_PIXELS = {
+    "in a corner": speck(150, 200, 1, 1),
+    "at a border": speck(150, 200, 149, 77),
+    "in the opaque": speck(150, 200, 3, 99, known=255),
+    "in a crop as large as the image": speck(128, 128, 65, 63),
+    "two": speck(150, 200, 1, 1) + speck(150, 200, 147, 199),
+}
+
+
+@pytest.mark.parametrize("rule", TRIMAP_RULES)
+@pytest.mark.parametrize("alpha", FEW_SOFT_PIXELS.values(), ids=FEW_SOFT_PIXELS)
+def test_no_crop_loses_its_last_unknown_pixel(alpha, rule):
+    decoded, lost = DecodedForeground.measure(np.zeros((*alpha.shape, 3), np.uint8), alpha, rule), 0
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        radius = draw_radius(rng)
+        crop = draw_crop(decoded, radius, SIZE, SCALES, rng)
+        alpha_crop, distance = decoded.alpha[crop], decoded.distance[crop]
+        trimap = fit_trimap(alpha_crop, distance, radius, SIZE, flip=False)
+        nearest = fit(trimap_within(alpha_crop, distance, radius), SIZE, flip=False, interpolation=NEAREST)
+        if (nearest == 128).any():
+            assert np.array_equal(trimap, nearest)
+        else:
+            lost += 1
+            assert (trimap == 128).any() and np.array_equal(np.where(trimap == 128, nearest, trimap), nearest)
+        assert np.array_equal(fit_trimap(alpha_crop, distance, radius, SIZE, flip=True), trimap[:, ::-1])
+    assert lost, "this matte does not try what it is for"
+
+
+def test_unknown_pixels_between_the_nearest_ones_stay_where_they_were():
+    """Of 96 pixels in 64 every third is left out: row 5 and column 2, which row 3 and column 1 stand for."""
+    alpha = speck(96, 96, 5, 2)
+    distance = TRIMAP_RULES["distance"](alpha)
+    for array in (alpha, distance):
+        array.flags.writeable = False
+    radius_of_none = 0
+    assert np.argwhere(fit_trimap(alpha, distance, radius_of_none, 64, flip=False) == 128).tolist() == [[3, 1]]
+    assert np.argwhere(fit_trimap(alpha, distance, radius_of_none, 64, flip=True) == 128).tolist() == [[3, 62]]
 
 
 def test_half_of_the_samples_are_mirrored():

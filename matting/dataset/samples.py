@@ -12,8 +12,7 @@ from matting.dataset.foreground_cache import DecodedForeground, ForegroundCache
 from matting.dataset.sample import Sample
 from matting.errors import UserError
 from matting.images.reading import check_same_size, read_image
-from matting.transforms import NEAREST, to_float
-from matting.trimap import trimap_within
+from matting.transforms import to_float
 
 MAX_REPLACEMENTS = 100  # bad samples in a row before training stops in any case
 DECODED = ".decoded"  # in data_dir, where cache_dir is empty
@@ -62,15 +61,15 @@ class TrainingSamples:
 
         radius = transforms.draw_radius(rng)
         crop = transforms.draw_crop(foreground, radius, size, self._config.scales, rng)
-        fit = functools.partial(transforms.fit, size=size, flip=transforms.draw_flip(rng))
+        flip = transforms.draw_flip(rng)
+        fit = functools.partial(transforms.fit, size=size, flip=flip)
 
         colours, alpha, distance = foreground.colours[crop], foreground.alpha[crop], foreground.distance[crop]
         background = cover_background_crop(background, *foreground.alpha.shape, crop)
         image = composite_uint8(colours, background, alpha) if image is None else image[crop]
         return Sample(
             image=to_float(fit(image)),
-            # reduced before and not after: the same, as each pixel of a trimap depends on one of alpha and distance
-            trimap=trimap_within(fit(alpha, interpolation=NEAREST), fit(distance, interpolation=NEAREST), radius),
+            trimap=transforms.fit_trimap(alpha, distance, radius, size, flip),
             alpha=to_float(fit(alpha)),
             foreground=to_float(fit(colours)),
             background=to_float(fit(background)))
