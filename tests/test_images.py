@@ -1,4 +1,7 @@
 """Image files: every kind is read alike, every way to be bad has its one line, no output is ever half written."""
+import io
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -162,6 +165,75 @@ def test_a_missing_file_is_named(tmp_path, read):
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(UserError, match="cannot be read as an image"):
         read_image(tmp_path)
+
+
+def written(kind):
+    """A file of that kind as Pillow writes it, small; None where it writes or reads none here."""
+    for pixels in (COLOURS, GREY, GREY > 99):
+        file = io.BytesIO()
+        try:
+            save(file, pixels, format=kind)
+            with Image.open(file) as image:
+                image.load()
+        except (OSError, ValueError):  # that mode is not for it, or it wants a program that is not here
+            continue
+        return file.getvalue()
+    return None
+
+
+Image.init()
+with warnings.catch_warnings(action="ignore"):  # that a kind is to be removed
+    KINDS = sorted(kind for kind in set(Image.SAVE) & set(Image.OPEN) - {"EPS"} if written(kind))  # EPS runs a program
+
+
+def test_the_usual_kinds_are_among_those_that_are_tried():
+    assert {"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP"} <= set(KINDS)
+
+
+def mutations(content, rng, count):
+    """Cut short, or with a few other bytes, in the first ones as often as in all."""
+    for number in range(count):
+        mutated = np.frombuffer(content, np.uint8).copy()
+        if number % 3 == 0:
+            mutated = mutated[:rng.integers(len(content))]
+        else:
+            reach = len(content) if number % 3 == 1 else min(len(content), 300)
+            places = rng.integers(reach, size=3)
+            mutated[places] = rng.integers(256, size=3)
+        yield mutated.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's of what it makes nothing of
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_a_decoder_raises_becomes_one_line(tmp_path, kind):
+    path, refused = tmp_path / "a.image", 0
+    for content in mutations(written(kind), np.random.default_rng(1), 60):
+        path.write_bytes(content)
+        for read in (read_image, read_alpha, read_trimap, read_header):
+            try:
+                read(path)
+            except UserError as error:
+                assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+                refused += "cannot be read as an image" in str(error)
+    assert refused, "no mutation was bad enough"
+
+
+UNREADABLE = r"cannot be read as an image \(\w.*\); replace the file"
+
+
+@pytest.mark.parametrize(("error", "message"), [
+    (RuntimeError("Failed to decode image:\n  Not implemented"), UNREADABLE), (AssertionError(), UNREADABLE),
+    (IndexError("index out of range"), UNREADABLE), (MemoryError(), "does not fit into memory; free some, or .*"),
+])
+def test_a_decoders_error_of_any_kind_is_told_in_one_line(tmp_path, monkeypatch, error, message):
+    def raise_it(image):
+        raise error
+
+    path = save(tmp_path / "a.png", GREY)
+    monkeypatch.setattr(Image.Image, "load", raise_it)
+    with pytest.raises(UserError, match=rf"a.png: {message}$") as caught:
+        read_alpha(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("make", [

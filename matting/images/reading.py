@@ -5,7 +5,7 @@ Pillow decodes what is not plain, because OpenCV returns a grey-filled picture f
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from matting.errors import UserError
 from matting.images.fast_decoders import decode_fast
@@ -95,8 +95,11 @@ def _open(path):
             yield image
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error}); replace the file") from None
+    except MemoryError:
+        raise UserError(f"{path}: does not fit into memory; free some, or replace the file if it is damaged") from None
+    except Exception as error:  # each of Pillow's decoders raises what it likes: AVIF's, say, RuntimeError
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: cannot be read as an image ({reason}); replace the file") from None
 
 
 def _load(path):
