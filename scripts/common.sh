@@ -22,10 +22,16 @@ absolute() {
     [[ -z $1 ]] || realpath -m -- "$1"
 }
 
-# keep_configuration FOLDER COMMAND...: the code and settings that a training starts with, and the command, in FOLDER.
+KEPT=(default_config.yaml dim_config.yaml requirements.txt matting ms_impl scripts)  # all that a training needs
+
+# keep_configuration FOLDER COMMAND...: the code and settings that a training starts with, and the command, in FOLDER,
+# whose scripts/ can start it again; nothing else of an earlier start stays.
 keep_configuration() {
     mkdir -p "$1"
-    tar -c -C "$ROOT" --exclude __pycache__ default_config.yaml matting ms_impl scripts | tar -x -C "$1"
+    if [[ ! $1 -ef $ROOT ]]; then  # not started from there
+        (cd "$1" && rm -rf "${KEPT[@]}")
+        tar -c -C "$ROOT" --exclude __pycache__ "${KEPT[@]}" | tar -x -C "$1"
+    fi
     printf '%q ' "${@:2}" >"$1/command"
 }
 

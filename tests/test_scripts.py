@@ -2,10 +2,13 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from matting.config import read_yaml
+from tests.small_network import NETWORK, network_flags
 from tests.waiting import wait_for
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -75,15 +78,53 @@ def test_standalone_training_gets_its_arguments_as_absolute_paths_and_further_fl
 def test_code_settings_and_command_are_kept_beside_the_log(name, machine):
     kept = machine / "my logs" / "training_configs"
     run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg")
-    for path in ("default_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py", "matting/training/trainer.py",
-                 f"scripts/{name}"):
+    for path in ("default_config.yaml", "dim_config.yaml", "ms_impl/train.py", "ms_impl/src/model.py",
+                 "matting/training/trainer.py", f"scripts/{name}"):
         assert (kept / path).read_bytes() == (SCRIPTS.parent / path).read_bytes()
     assert not list(kept.rglob("__pycache__"))
     assert f"--logs_dir {machine}/my\\ logs" in (kept / "command").read_text()
     (kept / "ms_impl" / "train.py").write_text("# of an older version")
+    (kept / "matting" / "removed_since.py").touch()
+    (kept / "note.txt").write_text("a user's")
     run_script(machine, name, "3", "my logs", "mobile.ckpt", "data", "bg", "--resume", "True")
     assert (kept / "ms_impl" / "train.py").read_bytes() == (SCRIPTS.parent / "ms_impl/train.py").read_bytes()
     assert "--resume True" in (kept / "command").read_text()
+    assert not (kept / "matting" / "removed_since.py").exists() and (kept / "note.txt").exists()
+
+
+def test_what_is_started_from_a_snapshot_leaves_it_as_it_is(machine):
+    run_script(machine, "run_standalone_train_gpu.sh", "3", "logs", "mobile.ckpt", "data", "bg")
+    kept = machine / "logs" / "training_configs"
+    before = {path: path.read_bytes() for path in kept.rglob("*.*") if path.is_file()}
+    run_script(machine, kept / "scripts" / "run_standalone_train_gpu.sh", "4", "logs", "mobile.ckpt", "data", "bg")
+    assert {path: path.read_bytes() for path in kept.rglob("*.*") if path.is_file()} == before
+    assert "--device_id 4" in (kept / "command").read_text()
+    log = (machine / "logs" / "standalone_train.log").read_text()
+    assert str(kept) in log.splitlines()
+
+
+TRAININGS = {"indexnet": network_flags(NETWORK),
+             "dim": ["--model", "dim", "--stage", "encoder_decoder", "--width_mult", "0.125"]}
+
+
+@pytest.mark.parametrize("model", TRAININGS)
+def test_training_runs_again_from_the_snapshot(model, machine, prepared):
+    """From it and from nothing else: the settings that it holds are other than the checkout's."""
+    run_script(machine, "run_standalone_train_gpu.sh", "0", "logs", "", "AIM-500", "train2014")
+    kept = machine / "logs" / "training_configs"
+    settings = (kept / "default_config.yaml").read_text()
+    (kept / "default_config.yaml").write_text(settings.replace("keep_checkpoint_max: 10 ", "keep_checkpoint_max: 7 "))
+    result = run_script(
+        machine, kept / "scripts" / "run_standalone_train_gpu.sh", "0", "again", "", prepared / "AIM-500",
+        prepared / "train2014", "--batch_size", "2", "--input_size", "64", "--num_workers", "1", "--max_steps", "1",
+        "--val_every", "0", *TRAININGS[model], DEVICE_TARGET="CPU", PYTHON=sys.executable)
+    assert result.returncode == 0, result.stderr
+    log = machine / "again" / "standalone_train.log"
+    wait_for(log, "is complete", 120)
+    saved, = (machine / "again").rglob("config.yaml")
+    told = read_yaml(saved)
+    assert (told["model"], told["keep_checkpoint_max"]) == (model, 7)
+    assert len(list(saved.parent.glob("*-1_1.ckpt"))) == 1
 
 
 def test_gpu_is_the_default_and_no_pretrained_weights_stay_none(machine):
