@@ -6,7 +6,7 @@ PROGRAMS = {"MINDIR": "ms_impl.export", "ONNX": "torch_ref.export"}
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python export.py", add_help=False, allow_abbrev=False)
     parser.add_argument("--file_format", choices=PROGRAMS, default="MINDIR")
     own, rest = parser.parse_known_args(argv)
     import_module(PROGRAMS[own.file_format]).main(rest)

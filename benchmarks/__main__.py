@@ -1,5 +1,4 @@
 """Every benchmark in turn, into docs/benchmarks.md and docs/benchmarks.png: `python -m benchmarks`, or `make bench`."""
-import argparse
 import importlib.metadata
 import os
 import platform
@@ -11,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from matting.files import atomic_path
+from matting.usage import program_parser
 
 MODULES = ("network", "metrics", "preparation", "loading", "halo")
 LIBRARIES = ("mindspore", "torch", "numpy", "opencv-python-headless", "scikit-image")
@@ -19,10 +19,13 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = program_parser("benchmarks", __doc__)
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE", help=f"of: {', '.join(MODULES)}")
     parser.add_argument("--folder", type=Path, default=DOCS)
     arguments = parser.parse_args(argv)
+    unknown = set(arguments.modules) - set(MODULES)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; known: {', '.join(MODULES)}")
     sections = {module: run(module) for module in arguments.modules}
     command = f"python -m benchmarks {' '.join(arguments.modules)}"
     text = [f"# Benchmarks\n\n`{command}`, on {machine()}.\n\n![times as fast](benchmarks.png)\n",

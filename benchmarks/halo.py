@@ -12,6 +12,7 @@ from matting.compositing import composite_uint8
 from matting.foreground import estimate_foreground
 from matting.images.writing import write_png
 from matting.inference import to_uint8
+from matting.usage import program_parser
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "halo.png"
 SIZE = (360, 360)
@@ -31,7 +32,8 @@ def panels(kind, rng):
     return {"photograph": photograph, **composites}, alpha
 
 
-def main():
+def main(argv=None):
+    program_parser("benchmarks.halo", __doc__).parse_args(argv)
     print(f"Mean error in soft pixels of composites over a dark background, grey levels; {SIZE[1]}x{SIZE[0]} objects\n")
     print("| object | as it is | with --estimate_foreground |\n|---|---|---|")
     pictures = []

@@ -17,6 +17,7 @@ from data.process_dataset import prepare
 from matting.config import Config
 from matting.dataset.data_list import TrainRow, read_rows
 from matting.dataset.feed import TrainingFeed
+from matting.usage import program_parser
 
 REPEATS = 7
 SAMPLES = {"transcription": 4, "offline": 16, "online": 64}  # a repeat
@@ -62,7 +63,8 @@ def profile(load):
     return [(name, own[name] / statistic.total_tt) for name in slowest]
 
 
-def main():
+def main(argv=None):
+    program_parser("benchmarks.loading", __doc__).parse_args(argv)
     cv2.setNumThreads(1)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks import baseline_metrics
 from matting import metrics
 from matting.trimap import fuse, make_trimap
+from matting.usage import program_parser
 
 SIZE = (1080, 1620)  # the release protocol's frame
 REPEATS = 7
@@ -25,7 +26,8 @@ def make_mattes(rng, size=SIZE):
     return prediction / 255, alpha / 255, trimap
 
 
-def main():
+def main(argv=None):
+    program_parser("benchmarks.metrics", __doc__).parse_args(argv)
     cv2.setNumThreads(1)
     prediction, alpha, trimap = make_mattes(np.random.default_rng(0))
     print(f"{SIZE[1]}x{SIZE[0]}, {(trimap == 128).mean():.0%} unknown, one thread, medians of {REPEATS}\n")

@@ -3,13 +3,14 @@
 Each framework runs each case in a process of its own, the processes take turns, and medians are compared. PyTorch runs
 twice: as it comes, and under the instruction-set cap that MindSpore needs on AVX-512 processors.
 """
-import argparse
 import multiprocessing
 import os
 import platform
 import statistics
 import time
 from pathlib import Path
+
+from matting.usage import program_parser
 
 CASES = {
     "inference 1x320x320": ("inference", (1, 320, 320)),
@@ -22,10 +23,11 @@ TARGETS = {"inference 1x320x320": 1.5, "inference 1x1088x1632": 1.0, "training s
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = program_parser("benchmarks.network", __doc__)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--cases", nargs="+", default=list(CASES), help=f"of: {', '.join(CASES)}")
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES, metavar="CASE",
+                        help=f"of: {', '.join(CASES)}")
     arguments = parser.parse_args(argv)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads, "
           f"medians of {arguments.repeats}\n")

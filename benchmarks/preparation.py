@@ -17,6 +17,7 @@ from data.process_dataset import prepare
 from data.scenes import PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
 from matting.images.writing import write_png
 from matting.trimap import make_trimap
+from matting.usage import program_parser
 
 FOREGROUND_SIZE, BACKGROUND_SIZE = (1250, 1400), (480, 640)  # height, width: typical of AIM-500, of COCO
 FOREGROUNDS = {"a": "hair", "b": "veil", "v": "lace"}  # v is for validation
@@ -76,7 +77,8 @@ def disk_speed(root):
     return DISK_BYTES / (time.perf_counter() - started)
 
 
-def main():
+def main(argv=None):
+    program_parser("benchmarks.preparation", __doc__).parse_args(argv)
     cv2.setNumThreads(1)  # the workers do so themselves
     timings = {
         "baseline": time_baseline,

@@ -16,6 +16,7 @@ from benchmarks.loading import NUM_BGS_TRAIN, program
 from benchmarks.preparation import write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
+from matting.usage import program_parser
 
 SECONDS = 6  # a measurement
 GPUS = 8
@@ -51,7 +52,8 @@ def measure(load, processes):
     return sum(rates), sum(read) / sum(samples)
 
 
-def main():
+def main(argv=None):
+    program_parser("benchmarks.scaling", __doc__).parse_args(argv)
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         data_dir, bg_dir = Path(folder) / "AIM-500", Path(folder) / "train2014"

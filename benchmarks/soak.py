@@ -1,5 +1,4 @@
 """Continuous loading, watched for leaks of memory, descriptors and processes: `python -m benchmarks.soak`."""
-import argparse
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from benchmarks.preparation import NUM_BGS_TRAIN, write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
 from matting.config import Config
+from matting.usage import program_parser
 
 PARTS = 12  # of a soak; the first third is warm-up
 PAUSE = 5  # seconds between two readings
@@ -82,7 +82,7 @@ def problems(parts):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = program_parser("benchmarks.soak", __doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--loader", choices=LOADERS, default="ms_impl")
     parser.add_argument("--composition", choices=("offline", "online"), default="online")

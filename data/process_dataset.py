@@ -77,7 +77,7 @@ def prepare(data_dir, bg_dir, settings, compression, num_workers):
 
 @entry_point
 def main(argv=None):
-    parser = config_parser(__doc__.splitlines()[0])
+    parser = config_parser(__doc__, "data.process_dataset")
     parser.add_argument("--png_compression", choices=tuple(DEFLATE), default="fast",
                         help="lossless both; small: 6 %% fewer bytes for twice the time (default: fast)")
     parser.add_argument("--estimate_foreground", action="store_true",

@@ -9,7 +9,6 @@ Writes FOLDER/foregrounds/{original,mask,trimap}, FOLDER/foregrounds/validation.
 
 An `original` holds the object's own colours in every pixel: composites of it have no halo of an old background.
 """
-import argparse
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ from data.workers import progress, run_in_processes
 from matting.errors import UserError, entry_point
 from matting.images.writing import write_png
 from matting.trimap import make_trimap
+from matting.usage import program_parser
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def write_data_set(folder, foregrounds, backgrounds, size, seed):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = program_parser("data.synthetic", __doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
     parser.add_argument("--foregrounds", type=int, default=30, help="a fifth of them for validation (default: 30)")
     parser.add_argument("--backgrounds", type=int, default=160, help="(default: 160)")

@@ -4,16 +4,16 @@ Reads .ckpt, .pth, .pt, .pth.tar and .npz in canonical or official naming, with 
 .pth, .pt or .npz in canonical naming, or with --official in the release's. Nothing is rounded: there and back is
 bit-exact.
 """
-import argparse
 
 from matting.errors import UserError, entry_point
+from matting.usage import program_parser
 from matting.weights.files import read_weights, write_weights
 from matting.weights.names import canonical_names, official_names
 
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Convert a weight file from one framework to the other.")
+    parser = program_parser("matting.convert", __doc__)
     parser.add_argument("source", metavar="IN", help="weight file to read")
     parser.add_argument("target", metavar="OUT", help="weight file to write: .ckpt, .pth, .pt or .npz")
     parser.add_argument("--official", action="store_true", help="write the names of the official IndexNet release")

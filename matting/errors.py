@@ -18,6 +18,14 @@ class UserError(Exception):
     """Something the user can mend; the message names the file or flag and says what to do."""
 
 
+class UsageError(UserError):
+    """Arguments that are missing or too many; shown below the program's usage, which ends with a line break."""
+
+    def __init__(self, message, usage):
+        super().__init__(message)
+        self.usage = usage
+
+
 class Stopped(Exception):
     """A signal asked for an end, and what was done is saved."""
 
@@ -27,15 +35,19 @@ class Stopped(Exception):
 
 
 def entry_point(main):
-    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1; Ctrl-C becomes 130,
-    Stopped 128 + its signal, as in a shell.
+    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1, UsageError that line
+    below the usage and 2; Ctrl-C becomes 130, Stopped 128 + its signal, as in a shell.
     """
 
     @functools.wraps(main)
     def wrapped(argv=None):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+        status = 1
         try:
             return main(argv)
+        except UsageError as error:
+            print(error.usage, end="", file=sys.stderr)
+            message, status = str(error), 2
         except UserError as error:
             message = str(error)
         except OSError as error:
@@ -46,7 +58,7 @@ def entry_point(main):
         except Stopped as stopped:
             raise SystemExit(128 + stopped.number) from None
         print(f"error: {message}", file=sys.stderr)
-        raise SystemExit(1)
+        raise SystemExit(status)
 
     return wrapped
 

@@ -1,22 +1,9 @@
 """Data parallel training: joining the processes that a launcher started, and what they agree on."""
-import os
-from dataclasses import replace
-
 import mindspore as ms
 from mindspore import nn, ops
 from mindspore.communication import get_group_size, get_rank, init
 
 from matting.training.stage import SINGLE_PROCESS, ProcessGroup
-
-LOCAL_RANK = ("DEVICE_ID", "OMPI_COMM_WORLD_LOCAL_RANK")  # as ms_impl.launch and msrun tell it, and mpirun
-
-
-def with_own_device(config):
-    """The configuration of this process: of a distributed run each has a device of its own, from device_start up."""
-    if not config.is_distributed:
-        return config
-    local_rank = next((int(os.environ[name]) for name in LOCAL_RANK if name in os.environ), 0)
-    return replace(config, device_id=config.device_start + local_rank)
 
 
 def join(config):

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from matting.errors import UserError, entry_point
+from matting.usage import program_parser
 
 GPU_PACKAGES = "pip install -r requirements-gpu.txt, then source scripts/gpu_environment.sh"
 DRIVER = "install NVIDIA's driver, which no Python package brings"
@@ -84,6 +85,7 @@ def compute_on(target):
 
 @entry_point
 def main(argv=None):
+    program_parser("ms_impl.doctor", __doc__).parse_args(argv)
     try:
         installed = version("mindspore")
     except PackageNotFoundError:

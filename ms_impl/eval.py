@@ -4,16 +4,16 @@ python -m ms_impl.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
 """
 import mindspore as ms
 
-from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.programs.evaluation import evaluate_folder, validation_composites
 from ms_impl.registry import load_predictor
+from ms_impl.src.cfg.config import get_config
 from ms_impl.src.utils import set_device
 
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser("Evaluate a model with MindSpore."), argv, with_checkpoint=True)
+    config, _ = get_config(__doc__, "eval", argv)
     composites = validation_composites(config)
     set_device(config)
     evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"mindspore": ms.__version__})

@@ -1,12 +1,14 @@
 """Export a checkpoint as a MINDIR beside it, which takes its name only after it gave the checkpoint's own output.
 
 python export.py --ckpt_url CKPT [--dynamic]
+python export.py --file_format ONNX --ckpt_url CKPT [--dynamic]     the same in that format, by torch_ref.export
 """
 import mindspore as ms
 
 from matting.errors import UserError, entry_point
-from matting.programs.export import read_arguments, report, write_checked
+from matting.programs.export import add_arguments, report, write_checked
 from ms_impl.registry import build
+from ms_impl.src.cfg.config import get_config
 from ms_impl.src.utils import load_checkpoint, load_mindir, predictor, set_device
 
 
@@ -33,10 +35,9 @@ def export(config, dynamic):
 
 @entry_point
 def main(argv=None):
-    config, dynamic = read_arguments("Export a checkpoint as a MINDIR beside it, and check what was written; "
-                                     "python export.py --file_format ONNX does the same in that format.", argv)
+    config, own = get_config(__doc__, "export", argv, add_arguments)
     set_device(config)
-    report(*export(config, dynamic))
+    report(*export(config, own.dynamic))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ python -m ms_impl.first_look --model dim --data_dir AIM-500 --bg_dir train2014 -
 """
 import mindspore as ms
 
-from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.programs.first_look import first_look
 from ms_impl.learner import LOSS_COLUMNS
 from ms_impl.registry import build
+from ms_impl.src.cfg.config import get_config
 from ms_impl.src.losses import MattingLoss
 from ms_impl.src.utils import predictor, set_device
 
@@ -21,7 +21,7 @@ def loss_of(weight, prediction, batch):
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser("Try data, network and losses with MindSpore."), argv)
+    config, _ = get_config(__doc__, "first_look", argv)
     set_device(config)
     ms.set_seed(config.seed)
     first_look(config, predictor(build(config)), loss_of)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from matting.errors import UserError, entry_point
+from matting.usage import program_parser
 
 HOST = "127.0.0.1"
 POLL = 0.1  # seconds
@@ -141,10 +142,14 @@ def _free_port():
 
 @entry_point
 def main(argv=None):
-    count, log_dir, *arguments = sys.argv[1:] if argv is None else argv
-    if not count.isdecimal() or int(count) < 1:
-        raise UserError(f"DEVICE_NUM {count}: must be a whole number of devices, 1 or more")
-    raise SystemExit(launch([sys.executable, "-u", "-m", "ms_impl.train", *arguments], int(count), log_dir))
+    argv = sys.argv[1:] if argv is None else argv
+    parser = program_parser("ms_impl.launch", __doc__, usage="%(prog)s COUNT LOG_DIR [ARGUMENT ...]")
+    parser.add_argument("count", metavar="COUNT", help="devices, of which each gets a process")
+    parser.add_argument("log_dir", metavar="LOG_DIR", help="folder for a log of each process")
+    own = parser.parse_args(argv[:2])
+    if not own.count.isdecimal() or int(own.count) < 1:
+        raise UserError(f"DEVICE_NUM {own.count}: must be a whole number of devices, 1 or more")
+    raise SystemExit(launch([sys.executable, "-u", "-m", "ms_impl.train", *argv[2:]], int(own.count), own.log_dir))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from functools import partial
 
 import mindspore as ms
 
-from matting.config import config_parser, load_stages
 from matting.errors import entry_point
 from matting.training.trainer import settle_batch_norm, train
-from ms_impl.data_parallel import join, with_own_device
+from ms_impl.data_parallel import join
 from ms_impl.learner import Learner
 from ms_impl.registry import build, start_stage, training_plan
+from ms_impl.src.cfg.config import get_stages
 from ms_impl.src.dataset import TrainingLoader
 from ms_impl.src.layers import share_batch_statistics
 from ms_impl.src.utils import set_device
@@ -32,8 +32,7 @@ def train_stage(config, group):
 
 @entry_point
 def main(argv=None):
-    configs = [with_own_device(settle_batch_norm(config))
-               for config in load_stages(config_parser("Train a model with MindSpore."), argv)]
+    configs = [settle_batch_norm(config) for config in get_stages(__doc__, argv)]
     set_device(configs[0])
     group = join(configs[0])
     for config in configs:

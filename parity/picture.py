@@ -1,5 +1,4 @@
 """Draw the report's figures as one picture: python -m parity.picture build/parity/parity.json docs/parity.png."""
-import argparse
 import json
 import math
 from pathlib import Path
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 
 from matting.errors import UserError, entry_point
 from matting.files import atomic_path
+from matting.usage import program_parser
 
 SHADES = {  # up to which share of the budget a difference has which colour
     "1/10000 of the budget or less": "#1a7f4e", "to 1/1000": "#57ab5a", "to 1/100": "#a3c76d", "to 1/10": "#dfe07a",
@@ -81,7 +81,7 @@ def sentence(text):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Draw what python -m parity.report measured.")
+    parser = program_parser("parity.picture", __doc__)
     parser.add_argument("report", metavar="JSON", help="parity.json, as parity.report writes it")
     parser.add_argument("picture", metavar="PNG")
     arguments = parser.parse_args(argv)

@@ -28,7 +28,7 @@ HALF_NAMES = {"MindSpore": "float16", "PyTorch": str(HALVES["cpu"]).removeprefix
 
 def small_config(argv):
     """The configuration of a model's first stage, the network small."""
-    return replace(load_stages(config_parser("Compare mixed precision with float32."), argv)[0], device_target="CPU",
+    return replace(load_stages(config_parser(__doc__, "parity.precision"), argv)[0], device_target="CPU",
                    **SMALL)
 
 

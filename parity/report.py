@@ -2,7 +2,6 @@
 
 Writes FOLDER/parity.html, one page that needs nothing else, and FOLDER/parity.json with the same figures.
 """
-import argparse
 import dataclasses
 import html
 import json
@@ -20,6 +19,7 @@ import torch_ref.utils
 from matting.config import Config
 from matting.errors import entry_point
 from matting.files import atomic_path
+from matting.usage import program_parser
 from parity.compare import Difference, differences
 from parity.networks import matting_gradients, network_pair, open_gates, smooth_batch
 from parity.picture import SHADES, shade
@@ -155,7 +155,7 @@ def within(section):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Write a page on how far MindSpore is from PyTorch.")
+    parser = program_parser("parity.report", __doc__)
     parser.add_argument("-o", "--output", default="build/parity", metavar="FOLDER", help="default: build/parity")
     folder = Path(parser.parse_args(argv).output)
     config = Config()

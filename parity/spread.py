@@ -5,7 +5,6 @@ decides. Validation's means and the last mean loss are kept in parity/spread.jso
 differences mean nothing, and in which range one more training must end.
 Interrupted, the same command continues.
 """
-import argparse
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ import data.synthetic
 from matting.errors import entry_point
 from matting.files import atomic_path
 from matting.training.reporting import JOURNAL_NAME
+from matting.usage import program_parser
 from parity.networks import SHORT
 
 RECORD = Path(__file__).with_suffix(".json")
@@ -111,7 +111,7 @@ def expected_range(values):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Measure how far seeds scatter what a training reaches.")
+    parser = program_parser("parity.spread", __doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("build/spread"), metavar="FOLDER",
                         help="for drawn sets and logs (default: build/spread)")
     parser.add_argument("--only", choices=TRAININGS, help="measure this training; what is recorded of others stays")

@@ -2,6 +2,7 @@
 
 `make demo` shows IndexNet, `make demo-dim` (python scripts/demo.py dim) Deep Image Matting.
 """
+import argparse
 import json
 import shlex
 import shutil
@@ -51,9 +52,11 @@ DEMOS = {
 }
 
 
-def main(model="indexnet"):
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python scripts/demo.py", description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", choices=DEMOS, default="indexnet", help="(default: indexnet)")
     began = time.perf_counter()
-    demo = DEMOS[model]
+    demo = DEMOS[parser.parse_args(argv).model]
     folder = demo.folder
     foregrounds, backgrounds, predictions = folder / "data/foregrounds", folder / "data/backgrounds", folder / "mattes"
     shutil.rmtree(ROOT / folder, ignore_errors=True)
@@ -126,4 +129,4 @@ def draw_contact_sheet(composites, trimaps, predictions, path):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

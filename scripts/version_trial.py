@@ -2,6 +2,7 @@
 
 python -m scripts.version_trial prints the name of each stage that passed.
 """
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from ms_impl.train import training_plan
 from scripts.versions import STAGES
 
 SIDE = 64
-SMALL = ("--device_target", "CPU", "--index_kind", "holistic", "--decoder_kernel_size", "3",
-         "--img_size", str(SIDE), str(SIDE))
+SMALL = ("--img_size", str(SIDE), str(SIDE), "--device_target", "CPU", "--index_kind", "holistic",
+         "--decoder_kernel_size", "3")
 CHANNELS = {"foreground": 3, "background": 3, "composite": 3}  # of the loss's columns; 1 otherwise
 
 
@@ -45,7 +46,8 @@ def stages(config):
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser("Try the MindSpore side."), [*SMALL, *(argv or ())])
+    argv = sys.argv[1:] if argv is None else argv
+    config, _ = load_config(config_parser(__doc__, "scripts.version_trial"), [*SMALL, *argv])
     names = iter(STAGES)
     for _ in stages(config):
         print(next(names), flush=True)

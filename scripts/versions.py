@@ -2,7 +2,6 @@
 
 python -m scripts.versions [VERSION ...] [--folder FOLDER]
 """
-import argparse
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matting.errors import entry_point
+from matting.usage import program_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 OLD_PILLOW = "pillow<10"  # with the names that MindSpore imported up to 2.0.0
@@ -106,7 +106,7 @@ def table(outcomes):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Try the MindSpore side on several versions of MindSpore.")
+    parser = program_parser("scripts.versions", __doc__)
     parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"of {', '.join(VERSIONS)}; default: all")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "indexnet-versions",
                         help="where the environments are kept; default: %(default)s")

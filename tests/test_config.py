@@ -65,8 +65,8 @@ num_workers: 12
 DOCUMENTED_WITHOUT_DEFAULT = ("data_dir", "bg_dir", "ckpt_url")
 
 
-def parse(*argv, **options):
-    return load_config(config_parser("test"), argv, **options)[0]
+def parse(*argv, with_checkpoint=False):
+    return load_config(config_parser("test", "ms_impl.eval" if with_checkpoint else None), argv)[0]
 
 
 def test_documented_keys_have_their_documented_defaults():

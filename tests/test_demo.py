@@ -58,7 +58,7 @@ def test_the_demonstration_trains_and_evaluates_every_stage(model, rows, tmp_pat
     programs = StandIn(tmp_path)
     monkeypatch.setattr(demo, "run", programs)
     monkeypatch.setattr(demo, "ROOT", tmp_path)
-    demo.main(model)
+    demo.main([model])
 
     stages = [config.stage for config in programs.trained[1:]]  # the first is the untrained network
     assert stages == (list(MODELS[model].stages) if model == "dim" else ["all"])

@@ -12,7 +12,7 @@ from torch_ref.registry import load_predictor
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser("Evaluate a model with PyTorch."), argv, with_checkpoint=True)
+    config, _ = load_config(config_parser(__doc__, "torch_ref.eval"), argv)
     composites = validation_composites(config)
     evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"torch": torch.__version__})
 

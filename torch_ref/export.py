@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import torch
 
+from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.programs.export import read_arguments, report, write_checked
+from matting.programs.export import add_arguments, report, write_checked
 from torch_ref.registry import build
 from torch_ref.utils import load_checkpoint, load_onnx, predictor
 
@@ -37,7 +38,10 @@ def export(config, dynamic):
 
 @entry_point
 def main(argv=None):
-    report(*export(*read_arguments("Export a checkpoint as ONNX beside it, and check what was written.", argv)))
+    parser = config_parser(__doc__, "torch_ref.export")
+    add_arguments(parser)
+    config, own = load_config(parser, argv)
+    report(*export(config, own.dynamic))
 
 
 if __name__ == "__main__":

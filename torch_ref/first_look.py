@@ -21,7 +21,7 @@ def loss_of(weight, prediction, batch):
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser("Try data, network and losses with PyTorch."), argv)
+    config, _ = load_config(config_parser(__doc__, "torch_ref.first_look"), argv)
     device = find_device(config)
     torch.manual_seed(config.seed)
     first_look(config, predictor(build(config).to(device)), loss_of)

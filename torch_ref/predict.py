@@ -11,9 +11,9 @@ from torch_ref.utils import fixed_size
 
 @entry_point
 def main(argv=None):
-    parser = config_parser("Matte photographs with PyTorch.")
+    parser = config_parser(__doc__, "torch_ref.predict")
     add_arguments(parser)
-    config, arguments = load_config(parser, argv, with_checkpoint=True)
+    config, arguments = load_config(parser, argv)
     job = Job.of(arguments)
     run(job, load_predictor(config), config, fixed_size(config.ckpt_url))
 

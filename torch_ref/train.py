@@ -29,7 +29,7 @@ def train_stage(config, device):
 @entry_point
 def main(argv=None):
     configs = [settle_batch_norm(config)
-               for config in load_stages(config_parser("Train a model with PyTorch."), argv)]
+               for config in load_stages(config_parser(__doc__, "torch_ref.train"), argv)]
     if configs[0].is_distributed:
         raise UserError("--is_distributed True: the PyTorch reference trains on one device; use ms_impl.train")
     device = find_device(configs[0])

@@ -5,7 +5,16 @@ come from), values (one key's), yaml_files (configurations as text), command_lin
 """
 from matting.config.command_line import config_parser, load_config, load_stages
 from matting.config.defaults import default_values, settings_file
-from matting.config.settings import CHECKPOINT_KEYS, CHOICES, FIELDS, Config, DimConfig, IndexNetConfig, NetworkConfig
+from matting.config.settings import (
+    CHECKPOINT_KEYS,
+    CHOICES,
+    FIELDS,
+    MODELS,
+    Config,
+    DimConfig,
+    IndexNetConfig,
+    NetworkConfig,
+)
 from matting.config.yaml_files import (
     RESOLVED_NAME,
     config_from_text,
@@ -17,6 +26,6 @@ from matting.config.yaml_files import (
     values_of,
 )
 
-__all__ = ["CHECKPOINT_KEYS", "CHOICES", "FIELDS", "RESOLVED_NAME", "Config", "DimConfig", "IndexNetConfig",
+__all__ = ["CHECKPOINT_KEYS", "CHOICES", "FIELDS", "MODELS", "RESOLVED_NAME", "Config", "DimConfig", "IndexNetConfig",
            "NetworkConfig", "config_from_text", "config_parser", "config_to_text", "default_values", "load_config",
            "load_stages", "make_config", "read_yaml", "save_config", "settings_file", "trained_with", "values_of"]

@@ -229,3 +229,5 @@ NETWORK_KEYS = tuple(dict.fromkeys(field.name for model in MODELS.values()
                                    for field in dataclasses.fields(model.network)))
 # What a checkpoint was trained with and can only be used with.
 CHECKPOINT_KEYS = ("model", *NETWORK_KEYS, "img_scale", "img_mean", "img_std")
+# What decides which foregrounds it was validated on, and over which backgrounds, where these are not prepared.
+VALIDATION_KEYS = ("composition", "val_list", "num_bgs_train", "num_bgs_val")

@@ -28,7 +28,7 @@ def typed(key, kind, value):
     if kind is float and _is_number(value):
         return float(value)
     if kind is tuple and isinstance(value, (list, tuple)) and all(map(_is_entry, value)):
-        return tuple(tuple(entry) if isinstance(entry, list) else entry for entry in value)
+        return tuple(map(_entry, value))
     if kind is str and value is None:
         return ""
     if type(value) is kind and kind not in (float, tuple):
@@ -36,9 +36,14 @@ def typed(key, kind, value):
     raise UserError(f"{key} {value!r}: expected {EXPECTED[kind]}")
 
 
-def plain(value):
-    """A value as YAML can write it: tuples as lists."""
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+def as_text(value):
+    """A value as a line of YAML has it."""
+    return yaml.safe_dump(_plain(value), default_flow_style=True, width=10**6).splitlines()[0]
+
+
+def _plain(value):
+    """Tuples as lists."""
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _is_number(value):
@@ -53,5 +58,10 @@ def _is_number(value):
 
 def _is_entry(value):
     """A number, or a row of numbers."""
-    row = value if isinstance(value, (list, tuple)) else [value]
-    return all(isinstance(number, (int, float)) and _is_number(number) for number in row)
+    return all(map(_is_number, value)) if isinstance(value, (list, tuple)) else _is_number(value)
+
+
+def _entry(value):
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_entry, value))
+    return float(value) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from matting.config.settings import FIELDS, Config
-from matting.config.values import plain, typed
+from matting.config.values import as_text, typed
 from matting.errors import UserError
 from matting.files import atomic_path
 
@@ -23,8 +23,7 @@ def make_config(values):
 
 def config_to_text(config):
     """A Config as YAML text, a line for each key."""
-    one_line = {"default_flow_style": True, "width": 10**6}
-    lines = [f"{key}: {yaml.safe_dump(plain(getattr(config, key)), **one_line).splitlines()[0]}" for key in FIELDS]
+    lines = [f"{key}: {as_text(getattr(config, key))}" for key in FIELDS]
     return "\n".join([START, *lines, END]) + "\n"
 
 

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 
-from matting.config import config_parser, load_config
 from matting.errors import UserError
 from matting.files import atomic_path
 from matting.inference import STRIDE, network_side
@@ -12,12 +11,9 @@ TINY = np.finfo(np.float32).tiny  # in place of a maximum of 0, with which only 
 TOLERANCE = 1e-5  # max |exported - checkpoint| / max |checkpoint|
 
 
-def read_arguments(description, argv):
-    """What an exporting program is told -> (Config, whether the graph takes images of any size)."""
-    parser = config_parser(description)
+def add_arguments(parser):
+    """What the exporting programs take besides the keys of default_config.yaml."""
     parser.add_argument("--dynamic", action="store_true", help="any height and width that are multiples of 32")
-    config, own = load_config(parser, argv, with_checkpoint=True)
-    return config, own.dynamic
 
 
 def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max):
