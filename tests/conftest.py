@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.tiny_data import prepare_data_set, write_data_set
+from tests.tiny_data import prepare_data_set, write_data_set, write_trimaps
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +32,10 @@ def prepared_template(template, tmp_path_factory):
 def prepared(prepared_template, tmp_path):
     """The same after preparation: with train/merged and train/data.txt."""
     return shutil.copytree(prepared_template, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def raw(unprepared):
+    """The tiny data set (train a b c d over 4 backgrounds, validation v over 2) with the trimaps preparation wants."""
+    write_trimaps(unprepared)
+    return unprepared

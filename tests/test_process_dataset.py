@@ -29,16 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = ROOT.parent / "shared" / "data"
 
 
-@pytest.fixture
-def raw(unprepared):
-    """The tiny data set (train a b c d over 4 backgrounds, validation v over 2) with the trimaps preparation wants."""
-    folder = unprepared / "AIM-500"
-    (folder / "trimap").mkdir()
-    for mask in (folder / "mask").iterdir():
-        Image.fromarray(make_trimap(read_alpha(mask), 5)).save(folder / "trimap" / mask.name)
-    return unprepared
-
-
 def arguments(root, *more):
     return ["--data_dir", f"{root}/AIM-500", "--bg_dir", f"{root}/train2014", "--val_list", f"{root}/validation.txt",
             "--num_bgs_train", "4", "--num_bgs_val", "2", "--num_workers", "2", *more]

@@ -9,6 +9,7 @@ from matting.compositing import composite_uint8, cover_background
 from matting.config import Config
 from matting.dataset.data_list import SEPARATOR, TrainRow
 from matting.images.reading import read_alpha, read_image
+from matting.trimap import make_trimap
 
 INPUT_SIZE = 64
 TRAIN = {"a": (150, 200), "b": (200, 140), "c": (100, 130), "d": (50, 90)}  # stem: height, width; d is enlarged
@@ -39,6 +40,14 @@ def write_data_set(root, rng):
         Image.fromarray(photograph(*BACKGROUNDS.get(name, (210, 220)), rng)).save(bg_dir / name)
     Image.fromarray(photograph(210, 220, rng)[:, :, 0]).save(bg_dir / "4.jpg")  # a grey one
     (Path(root) / "validation.txt").write_text("\n".join(VALIDATION))
+
+
+def write_trimaps(root):
+    """Write AIM-500/trimap beside the mattes, which preparation wants."""
+    folder = Path(root) / "AIM-500"
+    (folder / "trimap").mkdir()
+    for mask in (folder / "mask").iterdir():
+        Image.fromarray(make_trimap(read_alpha(mask), 5)).save(folder / "trimap" / mask.name)
 
 
 def prepare_data_set(root):
