@@ -6,14 +6,14 @@ import torch
 
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.programs.evaluation import evaluate_folder, validation_composites
+from matting.programs.evaluation import evaluate_folder, evaluation_composites
 from torch_ref.registry import load_predictor
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser(__doc__, "torch_ref.eval"), argv)
-    composites = validation_composites(config)
+    composites = evaluation_composites(config)
     evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"torch": torch.__version__})
 
 

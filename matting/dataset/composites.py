@@ -55,17 +55,7 @@ class OnlineComposites:
     """
 
     def __init__(self, config):
-        data_dir, bg_dir = Path(config.data_dir), Path(config.bg_dir)
-        data_txt = data_dir / "train" / "data.txt"
-        if data_txt.exists():
-            rows = read_rows(data_txt, TrainRow)
-            self._foregrounds = list(dict.fromkeys((data_dir / row.original, data_dir / row.mask) for row in rows))
-            self._backgrounds = sorted({bg_dir / row.background for row in rows})
-        else:
-            files = _matching_files(data_dir, ("original", "mask"))
-            training, validation = _splits(config, files["original"])
-            self._foregrounds = [(files["original"][stem], files["mask"][stem]) for stem in training]
-            self._backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
+        self._foregrounds, self._backgrounds = _training_files(config)
         self._times = config.num_bgs_train
 
     def __len__(self):
@@ -98,9 +88,38 @@ def composed_validation(config):
             for stem in validation for k in range(config.num_bgs_val)]
 
 
+def check_unseen(composites, training):
+    """Raise UserError where a ValidationComposite is to be composed over a background that Config `training` draws."""
+    backgrounds = {files.background for files in composites if files.background}
+    if Path(training.bg_dir).resolve() not in {path.parent.resolve() for path in backgrounds}:
+        return
+    seen = {path.resolve() for path in _training_files(training)[1]}
+    for path in sorted(path for path in backgrounds if path.resolve() in seen):
+        raise UserError(f"{path}: is a background of training, over which nothing is validated; leave "
+                        f"num_bgs_train ({training.num_bgs_train}), num_bgs_val ({training.num_bgs_val}) and val_list "
+                        f"({training.val_list or 'empty'}) as in training, or name another --bg_dir")
+
+
 def compose(image, alpha, background_path):
     """The documented composite of a foreground, (H, W, 3) and (H, W) uint8, over the background in a file."""
     return composite_uint8(image, cover_background(read_image(background_path), *alpha.shape), alpha)
+
+
+def _training_files(config):
+    """[(original, mask)], [background] that OnlineComposites draws."""
+    data_dir, bg_dir = Path(config.data_dir), Path(config.bg_dir)
+    data_txt = data_dir / "train" / "data.txt"
+    if data_txt.exists():
+        rows = read_rows(data_txt, TrainRow)
+        foregrounds = dict.fromkeys((data_dir / row.original, data_dir / row.mask) for row in rows)
+        return list(foregrounds), sorted({bg_dir / row.background for row in rows})
+    if _validation_list(config).exists():
+        raise UserError(f"{data_txt}: no such file, and which backgrounds {_validation_list(config)} took is unknown; "
+                        "prepare the data again, or delete the latter to have it composed, too")
+    files = _matching_files(data_dir, ("original", "mask"))
+    training, validation = _splits(config, files["original"])
+    backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
+    return [(files["original"][stem], files["mask"][stem]) for stem in training], backgrounds
 
 
 def _validation_list(config):

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +21,9 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from matting.config import make_config, trained_with
 from matting.dataset.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
-from matting.dataset.composites import VALIDATION_COMPOSITES, compose
+from matting.dataset.composites import VALIDATION_COMPOSITES, check_unseen, compose
 from matting.errors import UserError
 from matting.files import atomic_path
 from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
@@ -64,6 +66,21 @@ class _Image(NamedTuple):
 def validation_composites(config):
     """The ValidationComposites of config's data set, prepared or, with `composition: online`, to be composed."""
     return VALIDATION_COMPOSITES[config.composition](config)
+
+
+def evaluation_composites(config):
+    """validation_composites for the evaluation of config.ckpt_url.
+
+    Raises UserError where it was trained on a background of these, as far as the config.yaml beside it tells.
+    """
+    composites = validation_composites(config)
+    told = trained_with(config.ckpt_url)
+    if told:
+        training = make_config(told)
+        moved = {key: getattr(config, key) for key in ("data_dir", "bg_dir", "val_list")
+                 if not Path(getattr(training, key)).exists()}
+        check_unseen(composites, replace(training, **moved))
+    return composites
 
 
 def evaluate_folder(predict, config, composites, folder, versions):

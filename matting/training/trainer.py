@@ -11,6 +11,7 @@ from functools import partial
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.config import RESOLVED_NAME, save_config
+from matting.dataset.composites import check_unseen
 from matting.errors import Stopped, UserError
 from matting.programs.evaluation import validate, validation_composites
 from matting.training.checkpoints import Checkpoints
@@ -189,6 +190,7 @@ def train(stage, learner, loader, config, group=SINGLE_PROCESS):
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
     composites = validation_composites(config) if config.val_every else []
+    check_unseen(composites, config)
     if config.ema_decay:
         learner = MovingAverage(learner, config.ema_decay)
     Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, composites=composites, config=config),
