@@ -1,6 +1,7 @@
 """The table of keys that each program uses: it reads no others, and it reads all of these."""
 import shutil
 from collections import defaultdict
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,8 @@ import ms_impl.eval
 import ms_impl.export
 import ms_impl.first_look
 import ms_impl.predict
+import parity.precision
+import scripts.version_trial
 import torch_ref.eval
 import torch_ref.export
 import torch_ref.first_look
@@ -28,6 +31,7 @@ WITHOUT_EFFECT = {
     "torch_ref.first_look": {"epochs", "max_steps"},
     "torch_ref.train": {"is_distributed", "sync_batch_norm"},  # to refuse it; to note it in checkpoints
 }
+DECIDED = {"device_target", "ckpt_url"}  # by the longer programs themselves
 NOT_HERE = {"device_id", "resume"}  # not read on the CPU, and where there is no checkpoint yet
 
 
@@ -94,3 +98,14 @@ def test_what_a_program_reads_behind_the_table_is_noted(tmp_path):
         from torch_ref.utils import find_device
         find_device(Config(device_target="CPU"))
     assert noted.read_text().split() == ["device_target"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("program", [parity.precision, scripts.version_trial])
+def test_the_longer_programs_read_no_key_that_their_help_hides(program, monkeypatch, tmp_path):
+    monkeypatch.setattr(parity.precision, "train", partial(parity.precision.train, steps=1))
+    noted = tmp_path / "noted.txt"
+    with recorded(noted):
+        program.main([])
+    hidden = set(noted.read_text().split()) - set(PROGRAMS[program.__name__].keys) - DECIDED
+    assert not hidden
