@@ -194,6 +194,40 @@ def test_a_configuration_is_text_and_back():
     assert config_from_text(of_an_older_version, "x") == config
 
 
+@pytest.fixture
+def edit_defaults(tmp_path, monkeypatch):
+    """A function that changes the text of default_config.yaml -> path of what is read from then on."""
+    read = matting.config.defaults._contents
+
+    def edit(change):
+        (tmp_path / "dim_config.yaml").write_text(settings_file("dim_config.yaml").read_text())
+        path = tmp_path / "default_config.yaml"
+        path.write_text(change(settings_file(path.name).read_text()))
+        monkeypatch.setattr(matting.config.defaults, "PACKAGE", tmp_path)
+        read.cache_clear()
+        return path
+
+    yield edit
+    read.cache_clear()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda text: text.replace("seed: 0", "sed: 0"), "lacks seed, has the unknown key sed; restore it from the"),
+    (lambda text: text.replace("batch_size: 16", "batch_size: [16"), "not a YAML file"),
+    (lambda text: "", "expected 'key: value' lines"),
+])
+def test_defaults_that_a_user_edited_badly_are_named(edit_defaults, change, message):
+    path = edit_defaults(change)
+    with pytest.raises(UserError, match=re.escape(f"{path}: {message}")):
+        parse()
+
+
+def test_comments_and_headings_are_a_users_to_delete(edit_defaults):
+    edit_defaults(lambda text: "\n".join(line.split(" # ")[0] for line in text.splitlines() if line[:1] != "#"))
+    assert re.search(r"--batch_size NUMBER +\(default: 16\)", config_parser("").format_help())
+    assert parse("--epochs", "3") == Config(epochs=3)
+
+
 @pytest.mark.parametrize(("damage", "message"), [
     (lambda text: "", "is damaged, "),
     (lambda text: text[:-4], "is damaged, its last line '...' is missing; restore it from where it was written"),

@@ -94,8 +94,12 @@ def test_data_may_have_moved_since_training(raw, tmp_path_factory):
         evaluated(moved, *val_list, "--num_bgs_train", 1)
 
 
-def test_a_checkpoint_of_which_nothing_is_told_is_evaluated_as_the_flags_say(raw):
+@pytest.mark.parametrize("told", [None, "index_kind: holistic"])
+def test_a_checkpoint_of_whose_training_nothing_is_told_is_evaluated_as_the_flags_say(told, raw, monkeypatch):
     (raw / "logs").mkdir()
+    if told:
+        (raw / "logs" / "config.yaml").write_text(told)
+    monkeypatch.chdir(raw)  # where the default folders are
     found = evaluated(raw, "--composition", "online", "--num_bgs_train", 1, "--num_bgs_val", 1, "--val_list",
                       raw / "validation.txt")
     assert backgrounds(found) == ["12.jpg"]

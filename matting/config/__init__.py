@@ -1,7 +1,8 @@
 """Configuration, read once by a program's main, frozen, and passed down; importing this reads nothing.
 
 A folder, since the work is of several kinds: settings (what there is, and what is wrong with it), defaults (where they
-come from), values (one key's), yaml_files (configurations as text), command_line.
+come from), explanations (what they mean), values (one key's), yaml_files (configurations as text), programs (who uses
+what), command_line. To add a key: a line in default_config.yaml, one in settings, and the rows of programs that use it.
 """
 from matting.config.command_line import config_parser, load_config, load_stages
 from matting.config.defaults import default_values, settings_file

@@ -35,13 +35,13 @@ class ConfigParser(argparse.ArgumentParser):
         self.add_argument("--config_path", metavar="FILE", help="YAML file that overrides default_config.yaml")
         for heading, meanings in explanations().items():
             used, ignored = (self.add_argument_group(title) for title in (heading, f"{heading} (ignored here)"))
-            for key in meanings:
+            for key in filter(FIELDS.get, meanings):
                 self.flags[key] = _add_flag(used if key in program.keys else ignored, key)
 
     def format_help(self):
         for meanings in explanations().values():
             for key, meaning in meanings.items():
-                if key in self.explained:
+                if key in self.flags and key in self.explained:
                     self.flags[key].help = f"{meaning} ({self._remark(key)})".replace("%", "%%")
         return super().format_help()
 
@@ -95,7 +95,7 @@ def load_config(parser, argv=None):
         if token.startswith("-"):
             raise UserError(f"unknown flag {token}{nearest(token.lstrip('-').split('=')[0], FIELDS, '--')}")
         raise UsageError(f"unexpected argument {token!r}; see --help", parser.format_usage())
-    flags = {key: " ".join(getattr(arguments, key)) for key in FIELDS if getattr(arguments, key) is not None}
+    flags = {key: " ".join(tokens) for key, tokens in vars(arguments).items() if key in FIELDS and tokens is not None}
 
     chosen = read_yaml(arguments.config_path) if arguments.config_path else {}
     chosen.update({key: parsed(key, FIELDS[key], text) for key, text in flags.items()})

@@ -24,7 +24,7 @@ def settings_file(name):
 def default_values(model=None, stage=None):
     """{key: value as YAML gives it} of a model and its training stage; of the default model where none is named."""
     values = copy.deepcopy(_contents(DEFAULT_CONFIG))
-    model = values["model"] if model is None else model
+    model = values.get("model") if model is None else model
     if model in MODEL_CONFIGS:
         own = copy.deepcopy(_contents(MODEL_CONFIGS[model]))
         of_stages = own.pop("stages")
@@ -34,4 +34,11 @@ def default_values(model=None, stage=None):
 
 @functools.cache
 def _contents(name):
-    return yaml.safe_load(settings_file(name).read_text(encoding="utf-8"))
+    path = settings_file(name)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected 'key: value' lines")
+    return values

@@ -8,12 +8,14 @@ from matting.config.values import as_text
 HEADING = re.compile(r"# --- (.+?) -+$")
 KEY = re.compile(r"(\w+):.*?(?:\s# (.*))?$")  # its comment after the value
 CONTINUATION = re.compile(r"\s+# (.*)$")  # of a comment
+WITHOUT_HEADING = "settings"
 
 
 def explanations(yaml_text=None):
     """{heading: {key: meaning}} in the file's order; a comment of several lines is one text."""
     text = settings_file(DEFAULT_CONFIG).read_text(encoding="utf-8") if yaml_text is None else yaml_text
     found, key = {}, None
+    section = found[WITHOUT_HEADING] = {}
     for line in text.splitlines():
         heading, start, more = (pattern.match(line) for pattern in (HEADING, KEY, CONTINUATION))
         if heading:
@@ -21,9 +23,9 @@ def explanations(yaml_text=None):
         elif start:
             key = start[1]
             section[key] = start[2] or ""
-        elif more:
+        elif more and key in section:
             section[key] = f"{section[key]} {more[1]}".lstrip()
-    return found
+    return {heading: meanings for heading, meanings in found.items() if meanings}
 
 
 def default_text(key, by_stage):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from matting.config.defaults import default_values
+from matting.config.defaults import DEFAULT_CONFIG, default_values, settings_file
 from matting.config.values import EXPECTED, typed
 from matting.errors import UserError
 
@@ -44,12 +44,22 @@ def settings(kind):
     def __init__(self, **given):
         values = {key: typed(key, types[key], value) if key in types else value for key, value in given.items()}
         if len(values) < len(types):
-            defaults = default_values(values.get("model", kind.of_model), values.get("stage"))
+            defaults = _whole_defaults(values.get("model", kind.of_model), values.get("stage"))
             values = {key: typed(key, types[key], defaults[key]) for key in types} | values
         assign(self, **values)
 
     kind.__init__ = __init__
     return kind
+
+
+def _whole_defaults(model, stage):
+    """default_values, which users edit; raises UserError unless they are of exactly the keys that there are."""
+    values = default_values(model, stage)
+    wrong = [f"lacks {key}" for key in FIELDS if key not in values]
+    wrong += [f"has the unknown key {key}" for key in values if key not in FIELDS]
+    if wrong:
+        raise UserError(f"{settings_file(DEFAULT_CONFIG)}: {', '.join(wrong)}; restore it from the project")
+    return values
 
 
 @settings

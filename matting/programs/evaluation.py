@@ -75,7 +75,7 @@ def evaluation_composites(config):
     """
     composites = validation_composites(config)
     told = trained_with(config.ckpt_url)
-    if told:
+    if told.keys() >= {"data_dir", "bg_dir"}:
         training = make_config(told)
         moved = {key: getattr(config, key) for key in ("data_dir", "bg_dir", "val_list")
                  if not Path(getattr(training, key)).exists()}
