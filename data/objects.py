@@ -3,15 +3,38 @@
 Every kind is drawn SUPERSAMPLING times as large and reduced by area, so that alpha is the share of a pixel that the
 object covers, times its opacity.
 """
+import cv2
 import numpy as np
 
-from data.drawing import SUPERSAMPLING, coverage, curve, defocused, disc, plane, reduce_by_area, strand, textured
+from data.drawing import (
+    SUPERSAMPLING,
+    blurred,
+    coverage,
+    curve,
+    defocused,
+    disc,
+    plane,
+    reduce_by_area,
+    strand,
+    textured,
+)
 from data.noise import random_colour, smooth_noise
+from data.openwork import basket, leaves, mesh, spokes, twigs, wicker
+from data.strands import feather, fringe, fur, long_hair
+from data.vague import motion, smoke, solid
+
+LENS = (0.2, 0.9)  # range of the blur of a photographed edge, in pixels: a Gaussian's standard deviation
 
 
 def draw_object(kind, height, width, rng):
-    """A foreground of a kind in KINDS -> (H, W) alpha and (H, W, 3) RGB colours, defined everywhere, both uint8."""
-    alpha, colours = reduce_by_area(*KINDS[kind](height * SUPERSAMPLING, width * SUPERSAMPLING, rng))
+    """A foreground of a kind in KINDS or MORE_KINDS, both uint8: (H, W) alpha and (H, W, 3) RGB, defined everywhere.
+
+    Those of MORE_KINDS are as blurred as what a lens shows in focus.
+    """
+    alpha, colours = reduce_by_area(*KIND_SETS["all"][kind](height * SUPERSAMPLING, width * SUPERSAMPLING, rng))
+    if kind in MORE_KINDS:
+        sigma = rng.uniform(*LENS)
+        alpha, colours = blurred(alpha, colours, lambda layers: cv2.GaussianBlur(layers, (0, 0), sigma))
     return np.rint(255 * alpha).astype(np.uint8), np.rint(255 * colours).astype(np.uint8)
 
 
@@ -145,6 +168,10 @@ def lace(height, width, rng):
 
 
 KINDS = {"hair": hair, "defocus": defocus, "glass": glass, "veil": veil, "net": net, "lace": lace}
+MORE_KINDS = {"fur": fur, "longhair": long_hair, "fringe": fringe, "feather": feather, "mesh": mesh, "basket": basket,
+              "wicker": wicker, "spokes": spokes, "leaves": leaves, "twigs": twigs, "smoke": smoke, "motion": motion,
+              "solid": solid}
+KIND_SETS = {"demo": KINDS, "more": MORE_KINDS, "all": {**KINDS, **MORE_KINDS}}
 
 
 def _draw_eyes(colours, centre, radius):
