@@ -76,5 +76,5 @@ def _distance_to_false(region):
 
 
 WAYS = (nowhere, evenly, unevenly, over_thin_parts, in_boxes)
-SHARES = (0.3, 0.2, 0.2, 0.2, 0.1)
+SHARES = (0.4, 0.15, 0.2, 0.15, 0.1)
 UNKNOWN_REGIONS = {"band": as_given, "varied": varied}  # config.unknown_regions
