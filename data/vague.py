@@ -21,7 +21,8 @@ def smoke(height, width, rng):
     outline = cv2.remap(outline, x + swirl[1], y + swirl[0], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     envelope = np.clip(0.5 + outline / (rng.uniform(0.2, 0.6) * min(small)), 0, 1)
     alpha = np.clip(rng.uniform(1.2, 2.2) * (body - rng.uniform(0.2, 0.45)), 0, 1) * envelope
-    alpha = cv2.resize(alpha * rng.uniform(0.7, 1), (width, height), interpolation=cv2.INTER_LINEAR)
+    alpha *= rng.uniform(0.4, 1) / alpha.max()
+    alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
     shade = rng.uniform(0.3, 1) * (0.75 + 0.4 * smooth_noise(height, width, rng, cells=4))
     return alpha.clip(0, 1), (random_colour(rng, (0, 0.25), (0.5, 1)) * shade[:, :, None]).clip(0, 1)
 
@@ -51,7 +52,7 @@ def solid(height, width, rng):
             part = _polygon(height, width, rng)
         colours = np.where(part[:, :, None] > 0, surface(height, width, rng), colours)
         alpha = np.maximum(alpha, part)
-    softness = rng.uniform(0, 1) ** 4 * 0.015 * min(height, width)
+    softness = rng.random() ** 6 * 0.015 * min(height, width)
     return blurred(alpha, colours, lambda layers: cv2.GaussianBlur(layers, (0, 0), softness + 0.3))
 
 
