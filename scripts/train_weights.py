@@ -24,6 +24,7 @@ TRAINING = {
     "num_bgs_val": 1,  # backgrounds left to validation, which the set's own composites do not need
     "input_size": 160, "batch_size": 8, "amp": True, "device_target": "CPU", "num_workers": 1, "log_every": 50,
     "learning_rate": 0.003, "backbone_lr_mult": 3,  # so that the encoder soon learns what the trimap says
+    "encoder_bn": "trained",
     "epochs": 100, "milestones": (60, 85), "ema_decay": 0.999,
     "img_size": (576, 800), "metric_protocol": "adobe", "resume": True,
 }
