@@ -124,7 +124,7 @@ def tones_of(colour, count, rng, variety=0.25):
     return np.clip(255 * (colour * light + rng.normal(0, 0.04, (count, 3))), 0, 255)
 
 
-def canvas(alpha, colours):
+def to_canvas(alpha, colours):
     """Float fields in [0, 1] -> uint8 copies that can be drawn on."""
     return np.rint(255 * alpha).astype(np.uint8), np.rint(255 * colours).astype(np.uint8)
 

@@ -8,7 +8,6 @@ import numpy as np
 from data.drawing import (
     SUBPIXEL_BITS,
     blob,
-    canvas,
     coverage,
     draw_strands,
     fixed_point,
@@ -17,6 +16,7 @@ from data.drawing import (
     plane,
     surface,
     textured,
+    to_canvas,
     tones_of,
 )
 from data.noise import random_colour, smooth_noise
@@ -45,7 +45,7 @@ def basket(height, width, rng):
     unit = min(height, width) / 2
     centre, half = width / 2 + rng.uniform(-0.15, 0.15) * unit, rng.uniform(0.35, 0.6) * unit
     top, bottom = height / 2 + np.array([rng.uniform(-0.2, 0.1), rng.uniform(0.6, 0.9)]) * unit
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     for _ in range(rng.integers(0, 14)):
         foot, tip = centre + rng.uniform(-0.75, 0.75) * half, centre + rng.uniform(-1.2, 1.2) * half
         rod = np.array([[foot, bottom - 8], [tip, top - rng.uniform(0.1, 0.8) * unit]])
@@ -83,7 +83,7 @@ def basket(height, width, rng):
 def wicker(height, width, rng):
     """A ball, or a tangle, of bent canes that cross each other."""
     unit = min(height, width) / 2
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     middle = np.array([width, height]) / 2 + rng.uniform(-0.1, 0.1, 2) * unit
     colour, size = random_colour(rng, (0.1, 0.8), (0.4, 1)), rng.uniform(0.5, 0.8) * unit
     thick = rng.uniform(8, 34)
@@ -119,7 +119,7 @@ def spokes(height, width, rng):
 def leaves(height, width, rng):
     """A plant: stems with many pointed leaves that overlap and leave gaps, sometimes in a pot."""
     unit = min(height, width) / 2
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     foot = np.array([width / 2 + rng.uniform(-0.3, 0.3) * unit, height / 2 + rng.uniform(0.5, 0.9) * unit])
     stems = rng.integers(3, 25)
     headings = -np.pi / 2 + rng.normal(0, rng.uniform(0.3, 0.9), stems)
@@ -142,7 +142,7 @@ def leaves(height, width, rng):
 def twigs(height, width, rng):
     """A bare branch that forks again and again, ever thinner."""
     unit = min(height, width) / 2
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     bark = random_colour(rng, (0.1, 0.6), (0.2, 0.8))
     heading = rng.uniform(0, 2 * np.pi)
     starts = np.array([width, height])[None] / 2 - 0.9 * unit * np.array([[np.cos(heading), np.sin(heading)]])

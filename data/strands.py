@@ -5,7 +5,7 @@ Each takes height, width and a generator -> float32 (H, W) alpha and (H, W, 3) c
 import cv2
 import numpy as np
 
-from data.drawing import blob, canvas, disc, draw_strands, from_canvas, grow, surface, textured, tones_of
+from data.drawing import blob, disc, draw_strands, from_canvas, grow, surface, textured, to_canvas, tones_of
 from data.noise import random_colour
 
 
@@ -14,7 +14,7 @@ def fur(height, width, rng):
     unit = min(height, width) / 2
     distance = blob(height, width, rng, parts=rng.integers(3, 8))
     length = rng.uniform(0.06, 0.2) * unit
-    alpha, colours = canvas(np.clip(distance - 0.5 * length, 0, 1), surface(height, width, rng))
+    alpha, colours = to_canvas(np.clip(distance - 0.5 * length, 0, 1), surface(height, width, rng))
 
     everywhere = _places(distance > 0.4 * length, rng.integers(1500, 3000), rng)
     outline = _places(np.abs(distance - 0.6 * length) < 0.3 * length, rng.integers(2500, 5000), rng)
@@ -35,7 +35,7 @@ def long_hair(height, width, rng):
     unit = min(height, width) / 2
     head = np.array([width / 2, height / 2]) + rng.uniform(-0.15, 0.15, 2) * unit - [0, 0.15 * unit]
     radius = rng.uniform(0.28, 0.42) * unit
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     _shoulders(alpha, head, radius, rng)
     disc(alpha, head, radius, 255)
 
@@ -71,7 +71,7 @@ def fringe(height, width, rng):
     cloth = np.minimum(np.minimum(across - left, right - across), np.minimum(down - top, hem_line - down))
     period = rng.uniform(6, 20)
     weave = 0.85 + 0.15 * np.sin(across * 2 * np.pi / period) * np.sin(down * 2 * np.pi / period)
-    alpha, colours = canvas(np.clip(cloth, 0, 1), surface(height, width, rng) * weave[:, :, None])
+    alpha, colours = to_canvas(np.clip(cloth, 0, 1), surface(height, width, rng) * weave[:, :, None])
 
     tassels, threads = rng.integers(10, 40), rng.integers(12, 60)
     roots = np.repeat(np.linspace(max(left, 0), min(right, width - 1), tassels), threads)
@@ -91,7 +91,7 @@ def fringe(height, width, rng):
 def feather(height, width, rng):
     """One to four feathers: bent shafts with barbs that part here and there, and down at their roots."""
     unit = min(height, width) / 2
-    alpha, colours = canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
+    alpha, colours = to_canvas(np.zeros((height, width), np.float32), surface(height, width, rng))
     for _ in range(rng.integers(1, 5)):
         length, heading = rng.uniform(1.1, 1.8) * unit, rng.uniform(0, 2 * np.pi)
         root = np.array([width, height]) / 2 - length / 2 * np.array([np.cos(heading), np.sin(heading)])
