@@ -20,7 +20,9 @@ from matting.dataset.feed import TrainingFeed
 from matting.usage import program_parser
 
 REPEATS = 7
-SAMPLES = {"transcription": 4, "offline": 16, "online": 64}  # a repeat
+SAMPLES = {"transcription": 4, "offline": 16, "online": 64, "online, augmented": 32}  # a repeat
+SETTINGS = {"offline": {"composition": "offline"}, "online": {"composition": "online"},
+            "online, augmented": {"composition": "online", "augmentation": "strong", "unknown_regions": "varied"}}
 PROFILED = 200  # samples
 FUNCTIONS = 8  # of a profile, the slowest
 
@@ -32,10 +34,9 @@ def baseline(data_dir, bg_dir):
                                                np.random.default_rng((0, index)))
 
 
-def program(data_dir, bg_dir, composition):
+def program(data_dir, bg_dir, settings):
     """The same for the program, each foreground decoded already."""
-    values = {"data_dir": str(data_dir), "bg_dir": str(bg_dir), "composition": composition}
-    feed = TrainingFeed(Config(**values))
+    feed = TrainingFeed(Config(data_dir=str(data_dir), bg_dir=str(bg_dir), **settings))
     for index in range(16):
         feed[index]
     return feed.__getitem__
@@ -73,12 +74,12 @@ def main(argv=None):
         write_inputs(root, np.random.default_rng(0))
         prepare(data_dir, bg_dir, Settings(NUM_BGS_TRAIN, 1, False, ("v",)), "fast", num_workers=1)
         loads = {"transcription": baseline(data_dir, bg_dir),
-                 **{mode: program(data_dir, bg_dir, mode) for mode in ("offline", "online")}}
+                 **{case: program(data_dir, bg_dir, settings) for case, settings in SETTINGS.items()}}
         seconds = {case: [] for case in loads}
         for repeat in range(REPEATS):
             for case, load in loads.items():
                 seconds[case].append(time_each(load, repeat * SAMPLES[case], SAMPLES[case]))
-        profiles = {mode: profile(loads[mode]) for mode in ("offline", "online")}
+        profiles = {case: profile(loads[case]) for case in SETTINGS}
 
     height, width = FOREGROUND_SIZE
     print(f"{width}x{height} foregrounds over {BACKGROUND_SIZE[1]}x{BACKGROUND_SIZE[0]} backgrounds, input size 320, "
@@ -87,8 +88,8 @@ def main(argv=None):
     medians = {case: statistics.median(runs) for case, runs in seconds.items()}
     for case, median in medians.items():
         print(f"| {case} | {1 / median:.1f} | {1000 * median:.1f} | {medians['transcription'] / median:.1f} |")
-    for mode, shares in profiles.items():
-        print(f"\n{mode}, where the time goes: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
+    for case, shares in profiles.items():
+        print(f"\n{case}, where the time goes: " + ", ".join(f"{name} {share:.0%}" for name, share in shares))
 
 
 if __name__ == "__main__":

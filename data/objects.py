@@ -6,29 +6,36 @@ object covers, times its opacity.
 import cv2
 import numpy as np
 
+from data.drawing import (
+    SUPERSAMPLING,
+    blurred,
+    coverage,
+    curve,
+    defocused,
+    disc,
+    plane,
+    reduce_by_area,
+    strand,
+    textured,
+)
 from data.noise import random_colour, smooth_noise
+from data.openwork import basket, leaves, mesh, spokes, twigs, wicker
+from data.strands import feather, fringe, fur, long_hair
+from data.vague import motion, smoke, solid
 
-SUPERSAMPLING = 3
-SUBPIXEL_BITS = 4  # of the fixed-point coordinates OpenCV draws with
+LENS = (0.2, 0.9)  # range of the blur of a photographed edge, in pixels: a Gaussian's standard deviation
 
 
 def draw_object(kind, height, width, rng):
-    """A foreground of a kind in KINDS -> (H, W) alpha and (H, W, 3) RGB colours, defined everywhere, both uint8."""
-    alpha, colours = reduce_by_area(*KINDS[kind](height * SUPERSAMPLING, width * SUPERSAMPLING, rng))
-    return np.rint(255 * alpha).astype(np.uint8), np.rint(255 * colours).astype(np.uint8)
+    """A foreground of a kind in KINDS or MORE_KINDS, both uint8: (H, W) alpha and (H, W, 3) RGB, defined everywhere.
 
-
-def reduce_by_area(alpha, colours):
-    """Shrink float32 (H, W) alpha and (H, W, 3) colours by SUPERSAMPLING so that compositing before or after is equal.
-
-    The mean of alpha F is not the mean of alpha times the mean of F: colours are weighted by alpha, and only where
-    there is none averaged as they are.
+    Those of MORE_KINDS are as blurred as what a lens shows in focus.
     """
-    size = (alpha.shape[1] // SUPERSAMPLING, alpha.shape[0] // SUPERSAMPLING)
-    alpha, weighted, plain = (cv2.resize(field, size, interpolation=cv2.INTER_AREA)
-                              for field in (alpha, alpha[:, :, None] * colours, colours))
-    weight = alpha[:, :, None]
-    return alpha, np.where(weight > 0, weighted / np.maximum(weight, np.finfo(np.float32).tiny), plain).clip(0, 1)
+    alpha, colours = reduce_by_area(*KIND_SETS["all"][kind](height * SUPERSAMPLING, width * SUPERSAMPLING, rng))
+    if kind in MORE_KINDS:
+        sigma = rng.uniform(*LENS)
+        alpha, colours = blurred(alpha, colours, lambda layers: cv2.GaussianBlur(layers, (0, 0), sigma))
+    return np.rint(255 * alpha).astype(np.uint8), np.rint(255 * colours).astype(np.uint8)
 
 
 def hair(height, width, rng):
@@ -37,9 +44,9 @@ def hair(height, width, rng):
     centre = np.array([width, height]) / 2 + rng.uniform(-0.12, 0.12, 2) * unit
     radius = rng.uniform(0.34, 0.44) * unit
     colour, tips = random_colour(rng), random_colour(rng, value=(0.7, 1))
-    colours = _textured(height, width, rng, 0.6 * colour)
+    colours = textured(height, width, rng, 0.6 * colour)
     alpha = np.zeros((height, width), np.uint8)
-    _disc(alpha, centre, radius, 255)
+    disc(alpha, centre, radius, 255)
 
     curl, length = rng.uniform(0.4, 2), rng.uniform(0.5, 0.95) * unit
     starts = np.sort(rng.random(rng.integers(1800, 2600)))[::-1] ** 0.5 * radius  # the innermost lie on top
@@ -53,36 +60,36 @@ def hair(height, width, rng):
         thickness = rng.integers(2, 6)
         for part, share in ((path[:5], 1), (path[4:9], 0.7), (path[8:], 0.4)):
             tone = (colour + (tips - colour) * (1 - share)) * rng.uniform(0.6, 1.2)
-            _strand(alpha, part, 255, max(1, round(share * thickness)))
-            _strand(colours, part, tone, max(1, round(share * thickness)) + 2)
+            strand(alpha, part, 255, max(1, round(share * thickness)))
+            strand(colours, part, tone, max(1, round(share * thickness)) + 2)
     _draw_eyes(colours, centre, radius)
     return alpha / np.float32(255), colours
 
 
 def defocus(height, width, rng):
     """A flower that lies half out of the depth of field."""
-    x, y = _plane(height, width, rng)
+    x, y = plane(height, width, rng)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     petals = rng.integers(5, 10)
     reach = rng.uniform(0.55, 0.75) * (0.45 + 0.55 * np.abs(np.cos(petals * angle / 2)) ** 0.6)
     heart = rng.uniform(0.14, 0.2)
-    alpha = _inside(reach - radius)
+    alpha = coverage(reach - radius)
 
     shade = 0.55 + 0.5 * radius / 0.75 + 0.12 * np.cos(8 * petals * angle)
-    colours = _textured(height, width, rng, random_colour(rng)) * shade[:, :, None]
-    middle = _textured(height, width, rng, random_colour(rng, value=(0.5, 0.9)), cells=64)
+    colours = textured(height, width, rng, random_colour(rng)) * shade[:, :, None]
+    middle = textured(height, width, rng, random_colour(rng, value=(0.5, 0.9)), cells=64)
     colours = np.where((radius < heart)[:, :, None], middle, colours).clip(0, 1)
 
     direction = rng.uniform(0, 2 * np.pi)
     blur = np.clip(0.2 + x * np.cos(direction) + y * np.sin(direction), 0, 1)[:, :, None]
-    return _defocused(alpha, colours, blur, widest=rng.uniform(0.1, 0.2) * min(height, width))
+    return defocused(alpha, colours, blur, widest=rng.uniform(0.1, 0.2) * min(height, width))
 
 
 def glass(height, width, rng):
     """A vase of tinted glass: thin in the middle, dense at its sides, rim and foot, with reflections."""
-    x, y = _plane(height, width, rng, upright=True)
+    x, y = plane(height, width, rng, upright=True)
     ends, knots = 0.8, rng.uniform(0.18, 0.5, 5)
-    profile = _curve(np.linspace(-ends, ends, 5), knots, y)
+    profile = curve(np.linspace(-ends, ends, 5), knots, y)
     across = x / profile
     rim, foot = np.hypot(x / knots[0], (y + ends) / 0.07), np.hypot(x / knots[-1], (y - ends) / 0.07)
     body = np.minimum(profile - np.abs(x), ends - np.abs(y))
@@ -95,14 +102,14 @@ def glass(height, width, rng):
     reflections = reflections * np.clip(1.3 - np.abs(y) / 0.55, 0, 1)
     alpha = np.clip(density + reflections, 0, 1)
 
-    tint = _textured(height, width, rng, random_colour(rng, saturation=(0.2, 0.7), value=(0.5, 0.9)))
+    tint = textured(height, width, rng, random_colour(rng, saturation=(0.2, 0.7), value=(0.5, 0.9)))
     share = (reflections / alpha)[:, :, None].clip(0, 1)
-    return alpha * _inside(solid), tint * (1 - share) + share
+    return alpha * coverage(solid), tint * (1 - share) + share
 
 
 def veil(height, width, rng):
     """A hanging translucent cloth in folds."""
-    x, y = _plane(height, width, rng, upright=True)
+    x, y = plane(height, width, rng, upright=True)
     sway = 0.25 * (smooth_noise(height, width, rng, cells=2, octaves=2) - 0.5)
     folds = 0.5 + 0.5 * np.sin(rng.uniform(14, 24) * (x + sway * (y + 1)) + rng.uniform(0, 6))
     weave = 0.5 + 0.5 * np.sin(260 * x) * np.sin(260 * y)
@@ -110,19 +117,19 @@ def veil(height, width, rng):
     alpha = thin + (thick - thin) * folds ** rng.uniform(1.5, 3) - 0.08 * weave
     hem = 0.72 + 0.06 * np.sin(9 * x + 20 * sway)
     inside = np.minimum(0.62 + sway - np.abs(x), np.minimum(hem - y, y + 0.8))
-    alpha = np.clip(alpha, 0, 1) * _inside(inside)
-    rod = _inside(0.035 - np.hypot(np.maximum(np.abs(x) - 0.75, 0), y + 0.8))
+    alpha = np.clip(alpha, 0, 1) * coverage(inside)
+    rod = coverage(0.035 - np.hypot(np.maximum(np.abs(x) - 0.75, 0), y + 0.8))
 
-    cloth = _textured(height, width, rng, random_colour(rng, saturation=(0.05, 0.4), value=(0.8, 1)))
+    cloth = textured(height, width, rng, random_colour(rng, saturation=(0.05, 0.4), value=(0.8, 1)))
     cloth = cloth * (0.75 + 0.25 * folds)[:, :, None]
-    wood = _textured(height, width, rng, np.array([0.45, 0.3, 0.18], np.float32), cells=12)
+    wood = textured(height, width, rng, np.array([0.45, 0.3, 0.18], np.float32), cells=12)
     colours = np.where(rod[:, :, None] > 0, wood, cloth)
     return np.maximum(alpha, rod), colours.clip(0, 1)
 
 
 def net(height, width, rng):
     """A racket: an opaque frame around thin strings."""
-    x, y = _plane(height, width, rng)
+    x, y = plane(height, width, rng)
     y = y + 0.25
     ring = np.hypot(x / 0.85, y)
     frame = 0.045 - np.abs(ring - 0.55)
@@ -133,16 +140,16 @@ def net(height, width, rng):
     strings = np.minimum(strings, 0.55 - ring)
     solid = np.maximum(frame, handle)
 
-    colours = _textured(height, width, rng, random_colour(rng, saturation=(0, 0.4), value=(0.8, 1)), cells=32)
-    paint = _textured(height, width, rng, random_colour(rng))
+    colours = textured(height, width, rng, random_colour(rng, saturation=(0, 0.4), value=(0.8, 1)), cells=32)
+    paint = textured(height, width, rng, random_colour(rng))
     paint = paint * (0.6 + 0.5 * np.clip(solid / 0.045, 0, 1))[:, :, None]
     colours = np.where((solid > -0.004)[:, :, None], paint, colours)
-    return _inside(np.maximum(solid, strings)), colours.clip(0, 1)
+    return coverage(np.maximum(solid, strings)), colours.clip(0, 1)
 
 
 def lace(height, width, rng):
     """A crocheted doily: rings of holes, bridged by threads, and a scalloped rim."""
-    x, y = _plane(height, width, rng)
+    x, y = plane(height, width, rng)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     points = 2 * rng.integers(7, 12)
     rings, rim = rng.uniform(0.095, 0.12), rng.uniform(0.72, 0.82)
@@ -156,52 +163,15 @@ def lace(height, width, rng):
     solid = np.minimum(cloth, np.maximum(-hole, thread))
 
     weave = 0.85 + 0.15 * np.sin(400 * x) * np.sin(400 * y)
-    colours = _textured(height, width, rng, random_colour(rng, saturation=(0, 0.5), value=(0.8, 1)), cells=24)
-    return _inside(solid), (colours * weave[:, :, None]).clip(0, 1)
+    colours = textured(height, width, rng, random_colour(rng, saturation=(0, 0.5), value=(0.8, 1)), cells=24)
+    return coverage(solid), (colours * weave[:, :, None]).clip(0, 1)
 
 
 KINDS = {"hair": hair, "defocus": defocus, "glass": glass, "veil": veil, "net": net, "lace": lace}
-
-
-def _plane(height, width, rng, upright=False):
-    """(x, y) of every pixel, float32: 0 near the centre, +-1 at the ends of the shorter side, turned at random."""
-    unit = min(height, width) / 2
-    place_x, place_y = rng.uniform(-0.1, 0.1, 2)
-    turn = rng.normal(0, 0.08) if upright else rng.uniform(0, 2 * np.pi)
-    across = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / unit - place_x
-    down = ((np.arange(height, dtype=np.float32) + 0.5 - height / 2) / unit - place_y)[:, None]
-    return (np.float32(np.cos(turn)) * across + np.float32(np.sin(turn)) * down,
-            np.float32(np.cos(turn)) * down - np.float32(np.sin(turn)) * across)
-
-
-def _inside(distance):
-    """Coverage of the pixels where a signed distance, (H, W) in _plane's unit, is positive."""
-    return np.clip(distance * (min(distance.shape) / 2) + 0.5, 0, 1)
-
-
-def _textured(height, width, rng, colour, cells=8):
-    """(H, W, 3): a colour with the lights and darks of a rough surface."""
-    return ((0.65 + 0.6 * smooth_noise(height, width, rng, cells))[:, :, None] * colour).clip(0, 1)
-
-
-def _curve(knots, values, positions):
-    """Smooth interpolation: half a cosine from each knot to the next."""
-    fine = np.linspace(knots[0], knots[-1], 500)
-    place = np.interp(fine, knots, np.arange(len(knots)))
-    step = np.minimum(place.astype(int), len(knots) - 2)
-    blend = (1 - np.cos(np.pi * (place - step))) / 2
-    return np.interp(positions, fine, values[step] * (1 - blend) + values[step + 1] * blend).astype(np.float32)
-
-
-def _defocused(alpha, colours, blur, widest):
-    """Blur by `blur`, (H, W, 1) in [0, 1], times `widest` pixels: between three copies, colours weighted by alpha."""
-    sharp = np.dstack([alpha[:, :, None] * colours, alpha])
-    windows = ((round(size), round(size)) for size in (widest / 3, widest))
-    soft, softest = (cv2.blur(cv2.blur(sharp, window), window) for window in windows)
-    mixed = sharp + np.clip(2 * blur, 0, 1) * (soft - sharp) + np.clip(2 * blur - 1, 0, 1) * (softest - soft)
-    alpha, weight = mixed[:, :, 3].clip(0, 1), mixed[:, :, 3:]
-    visible = weight > 1e-3  # beyond, where it makes no difference, the colours stay sharp
-    return alpha, np.where(visible, mixed[:, :, :3] / np.maximum(weight, 1e-3), colours).clip(0, 1)
+MORE_KINDS = {"fur": fur, "longhair": long_hair, "fringe": fringe, "feather": feather, "mesh": mesh, "basket": basket,
+              "wicker": wicker, "spokes": spokes, "leaves": leaves, "twigs": twigs, "smoke": smoke, "motion": motion,
+              "solid": solid}
+KIND_SETS = {"demo": KINDS, "more": MORE_KINDS, "all": {**KINDS, **MORE_KINDS}}
 
 
 def _draw_eyes(colours, centre, radius):
@@ -209,22 +179,4 @@ def _draw_eyes(colours, centre, radius):
         eye = centre + radius * np.array([0.35 * side, -0.2])
         for size, offset, colour in ((0.24, 0, (0.98, 0.97, 0.93)), (0.13, 0.03, (0.08, 0.07, 0.1)),
                                      (0.045, -0.03, (1, 1, 1))):
-            _disc(colours, eye + radius * offset, radius * size, colour)
-
-
-def _disc(canvas, centre, radius, value):
-    cv2.circle(canvas, _fixed_point(centre).tolist(), int(_fixed_point(radius)), np.array(value, float).tolist(),
-               cv2.FILLED, _line_type(canvas), SUBPIXEL_BITS)
-
-
-def _strand(canvas, path, value, thickness):
-    cv2.polylines(canvas, [_fixed_point(path)], False, np.array(value, float).tolist(), thickness,
-                  _line_type(canvas), SUBPIXEL_BITS)
-
-
-def _fixed_point(coordinates):
-    return np.rint(np.multiply(coordinates, 2**SUBPIXEL_BITS)).astype(np.int32)
-
-
-def _line_type(canvas):
-    return cv2.LINE_AA if canvas.dtype == np.uint8 else cv2.LINE_8  # OpenCV smooths 8-bit lines only
+            disc(colours, eye + radius * offset, radius * size, colour)

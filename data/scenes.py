@@ -1,4 +1,4 @@
-"""Backgrounds: crops of the photographs that scikit-image's wheel carries, and drawn landscapes."""
+"""Backgrounds, which are crops of the photographs that scikit-image's wheel carries, and drawn landscapes; textures."""
 import importlib.util
 from pathlib import Path
 
@@ -35,6 +35,15 @@ def crop_photograph(path, height, width, rng):
     if (photograph == photograph[:, :, :1]).all():
         crop = crop * random_colour(rng, saturation=(0, 0.35), value=(0.8, 1))
     return crop.astype(np.uint8)
+
+
+def with_texture(alpha, colours, photograph, rng):
+    """A photograph's crop in the lights and darks of a drawn object; all uint8, (H, W) and (H, W, 3)."""
+    light = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    light /= max(1.0, np.average(light, weights=alpha.astype(np.float32) + 1e-3))
+    kept = rng.uniform(0.1, 0.7)  # of the drawing's own shading
+    shade = np.clip(1 - kept + kept * light, 0.3, 1.6)
+    return np.rint(np.clip(photograph * shade[:, :, None], 0, 255)).astype(np.uint8)
 
 
 def draw_landscape(height, width, rng):

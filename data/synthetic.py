@@ -7,6 +7,10 @@ Writes FOLDER/foregrounds/{original,mask,trimap}, FOLDER/foregrounds/validation.
     python -m data.process_dataset --data_dir FOLDER/foregrounds --bg_dir FOLDER/backgrounds \
         --val_list FOLDER/foregrounds/validation.txt
 
+`--kinds more` draws other kinds, for training in earnest: fur, long hair, fringes, feathers, meshes, baskets, wicker,
+wheels, leaves, twigs, smoke, motion blur, plain bodies. `--textures PHOTOGRAPHS` gives most objects the surface of one
+of the photographs in that folder.
+
 An `original` holds the object's own colours in every pixel: composites of it have no halo of an old background.
 """
 import logging
@@ -18,10 +22,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data.objects import KINDS, draw_object
-from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
+from data.objects import KIND_SETS, draw_object
+from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs, with_texture
 from data.workers import progress, run_in_processes
 from matting.errors import UserError, entry_point
+from matting.images.listing import list_images
 from matting.images.writing import write_png
 from matting.trimap import make_trimap
 from matting.usage import program_parser
@@ -31,18 +36,21 @@ logger = logging.getLogger(__name__)
 ONE_IN = 5  # foregrounds is for validation
 SHAPES = ((1, 1), (3 / 4, 1), (1, 3 / 4))  # height and width, of the size asked for
 TRIMAP_RADII = (4, 15)
+TEXTURED = 0.7  # share of the objects, where there are textures
 FOREGROUND_STREAM, BACKGROUND_STREAM = 0, 1  # of random numbers
 
 
-def write_data_set(folder, foregrounds, backgrounds, size, seed):
+def write_data_set(folder, foregrounds, backgrounds, size, seed, kinds="demo", textures=()):
     """Draw a data set into an existing, empty folder; the same files for the same arguments.
 
-    Kinds of objects take turns, and the last fifth, so one of each kind in 30, is the validation split. size: of the
-    longer side. The last tenth of the backgrounds comes from photographs that no other background comes from.
+    Kinds of objects, those of a row of KIND_SETS, take turns, and the last fifth, so one of each kind in 30, is the
+    validation split. size: of the longer side. textures: photographs whose surface most objects get, if any. The last
+    tenth of the backgrounds comes from photographs that no other background comes from.
     """
     root = folder / "foregrounds"
     for path in (root / "original", root / "mask", root / "trimap", folder / "backgrounds"):
         path.mkdir(parents=True)
+    kinds = tuple(KIND_SETS[kinds])
     if not find_photographs(PHOTOGRAPHS + HELD_OUT):
         logger.info("scikit-image is not installed: all backgrounds are drawn, none is a photograph")
 
@@ -51,10 +59,11 @@ def write_data_set(folder, foregrounds, backgrounds, size, seed):
         def note(index, result):
             advance(1)
 
-        run_in_processes(_write_foreground, range(foregrounds), os.cpu_count(), note, root=root, size=size, seed=seed)
+        run_in_processes(_write_foreground, range(foregrounds), os.cpu_count(), note, root=root, size=size, seed=seed,
+                         kinds=kinds, textures=textures)
         run_in_processes(_write_background, range(backgrounds), os.cpu_count(), note, count=backgrounds,
                          folder=folder / "backgrounds", size=size, seed=seed)
-    validation = [_stem(index) for index in range(foregrounds - max(1, foregrounds // ONE_IN), foregrounds)]
+    validation = [_stem(index, kinds) for index in range(foregrounds - max(1, foregrounds // ONE_IN), foregrounds)]
     (root / "validation.txt").write_text("".join(f"{stem}\n" for stem in validation), encoding="utf-8")
 
 
@@ -66,6 +75,8 @@ def main(argv=None):
     parser.add_argument("--backgrounds", type=int, default=160, help="(default: 160)")
     parser.add_argument("--size", type=int, default=448, help="longer side of a foreground, in pixels (default: 448)")
     parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    parser.add_argument("--kinds", choices=KIND_SETS, default="demo", help="of objects to draw (default: demo)")
+    parser.add_argument("--textures", metavar="PHOTOGRAPHS", help="folder of photographs for the surfaces of objects")
     arguments = parser.parse_args(argv)
     for name, least in (("foregrounds", 2), ("backgrounds", 1), ("size", 64), ("seed", 0)):
         if getattr(arguments, name) < least:
@@ -74,10 +85,12 @@ def main(argv=None):
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists and is not an empty folder; name a new one with --out")
 
+    textures = list_images(arguments.textures) if arguments.textures else ()
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        write_data_set(unfinished, arguments.foregrounds, arguments.backgrounds, arguments.size, arguments.seed)
+        write_data_set(unfinished, arguments.foregrounds, arguments.backgrounds, arguments.size, arguments.seed,
+                       arguments.kinds, textures)
         unfinished.chmod(0o755)
         unfinished.replace(out)
     finally:
@@ -85,14 +98,18 @@ def main(argv=None):
     print(f"{out}: {arguments.foregrounds} foregrounds and {arguments.backgrounds} backgrounds are ready")
 
 
-def _write_foreground(index, root, size, seed):
+def _write_foreground(index, root, size, seed, kinds, textures):
     rng = np.random.default_rng((seed, FOREGROUND_STREAM, index))
-    kind = _stem(index).split("_")[0]
+    stem = _stem(index, kinds)
+    kind = stem.split("_")[0]
     height, width = (round(size * share) for share in SHAPES[rng.integers(len(SHAPES))])
     alpha, colours = draw_object(kind, height, width, rng)
-    _write_jpeg(root / "original" / f"{_stem(index)}.jpg", colours)
-    write_png(root / "mask" / f"{_stem(index)}.png", alpha)
-    write_png(root / "trimap" / f"{_stem(index)}.png", make_trimap(alpha, int(rng.integers(*TRIMAP_RADII))))
+    if textures and rng.random() < TEXTURED:
+        crop = crop_photograph(textures[rng.integers(len(textures))], height, width, rng)
+        colours = with_texture(alpha, colours, crop, rng)
+    _write_jpeg(root / "original" / f"{stem}.jpg", colours)
+    write_png(root / "mask" / f"{stem}.png", alpha)
+    write_png(root / "trimap" / f"{stem}.png", make_trimap(alpha, int(rng.integers(*TRIMAP_RADII))))
 
 
 def _write_background(index, count, folder, size, seed):
@@ -107,9 +124,9 @@ def _write_background(index, count, folder, size, seed):
     _write_jpeg(folder / f"{index:05}.jpg", scene)
 
 
-def _stem(index):
+def _stem(index, kinds):
     """hair_000, defocus_000, ..., hair_001, ...: the kind and which of it."""
-    return f"{tuple(KINDS)[index % len(KINDS)]}_{index // len(KINDS):03}"
+    return f"{kinds[index % len(kinds)]}_{index // len(kinds):03}"
 
 
 def _write_jpeg(path, pixels):

@@ -8,7 +8,12 @@ def estimate_foreground(image, alpha):
     image: (H, W, 3) and alpha: (H, W), float32 in [0, 1] -> (H, W, 3) float32 in [0, 1], defined everywhere: where
     alpha is 0 the colours of the nearest object pixels continue.
     """
+    return estimate_layers(image, alpha)[0]
+
+
+def estimate_layers(image, alpha):
+    """The foreground's colours, as above, and the background's, which continue behind the object in the same way."""
     from pymatting import estimate_foreground_ml  # here, because it takes over a second to import
 
-    colours = estimate_foreground_ml(image.astype(np.float64), alpha.astype(np.float64))
-    return np.clip(colours, 0, 1).astype(np.float32)
+    layers = estimate_foreground_ml(image.astype(np.float64), alpha.astype(np.float64), return_background=True)
+    return tuple(np.clip(colours, 0, 1).astype(np.float32) for colours in layers)

@@ -29,10 +29,13 @@ def as_bytes(batches):
     return [{name: column.tobytes() for name, column in batch.items()} for batch in batches]
 
 
-@pytest.mark.parametrize("composition", ["offline", "online"])
-def test_both_loaders_give_the_same_bytes(root, composition):
+@pytest.mark.parametrize("settings", [
+    {"composition": "offline"}, {"composition": "online"}, {"composition": "offline", "unknown_regions": "varied"},
+    {"composition": "online", "unknown_regions": "varied", "augmentation": "strong"}],
+    ids=lambda settings: "-".join(settings.values()))
+def test_both_loaders_give_the_same_bytes(root, settings):
     """... which are those of the feed, in its order."""
-    config = tiny_config(root, composition=composition, epochs=2, batch_size=4)
+    config = tiny_config(root, epochs=2, batch_size=4, **settings)
     feed = TrainingFeed(config)
     samples = [feed[position] for position in range(len(feed))]
     expected = [{name: np.stack([sample[column] for sample in samples[first:first + 4]]).tobytes()

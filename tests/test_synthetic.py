@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data import process_dataset
-from data.objects import KINDS, SUPERSAMPLING, draw_object, reduce_by_area
-from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
+from data.objects import KINDS, MORE_KINDS, SUPERSAMPLING, draw_object, reduce_by_area
+from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs, with_texture
 from data.synthetic import main
 from matting.images.listing import by_stem
 from matting.images.reading import read_alpha, read_header, read_trimap
@@ -101,6 +101,59 @@ class TestKinds:
         assert (draw_object("net", 240, 200, np.random.default_rng(4))[0] != objects["net"][0]).any()
 
 
+@pytest.fixture(scope="module")
+def more_objects():
+    """{kind: (alpha, colours) of three}"""
+    return {kind: [draw_object(kind, 240, 200, np.random.default_rng(seed)) for seed in (1, 2, 3)]
+            for kind in MORE_KINDS}
+
+
+class TestMoreKinds:
+    @pytest.mark.parametrize("kind", MORE_KINDS)
+    def test_object_and_background_both_show(self, more_objects, kind):
+        for alpha, colours in more_objects[kind]:
+            assert alpha.shape == (240, 200) and colours.shape == (240, 200, 3)
+            assert alpha.dtype == colours.dtype == np.uint8
+            assert (alpha < 128).mean() > 0.1 and (alpha > 20).mean() > 0.01
+            assert soft(alpha).mean() > 0.01
+            assert colours[alpha > 0].std(axis=0).max() > 2  # textured
+
+    @pytest.mark.parametrize("kind", MORE_KINDS)
+    def test_other_seeds_draw_other_objects_and_the_same_seed_the_same(self, more_objects, kind):
+        (alpha, colours), (other, _) = more_objects[kind][:2]
+        again = draw_object(kind, 240, 200, np.random.default_rng(1))
+        assert np.array_equal(again[0], alpha) and np.array_equal(again[1], colours)
+        assert (other != alpha).any()
+
+    @pytest.mark.parametrize("kind", ["fur", "longhair", "fringe", "feather", "leaves", "twigs"])
+    def test_strands_and_leaves_are_thin(self, more_objects, kind):
+        """More than of a plain body, which loses its corners only."""
+        assert np.mean([thin(alpha) for alpha, _ in more_objects[kind]]) > 0.004
+        assert np.mean([thin(alpha) for alpha, _ in more_objects["solid"]]) < 0.002
+
+    @pytest.mark.parametrize("kind", ["mesh", "spokes", "wicker"])
+    def test_openwork_has_many_holes(self, more_objects, kind):
+        assert np.median([holes(np.where(alpha > 64, 255, 0)) for alpha, _ in more_objects[kind]]) > 10
+
+    def test_smoke_and_motion_are_soft_over_many_pixels(self, more_objects):
+        depths = {kind: np.median([deepest(soft(alpha)) for alpha, _ in more_objects[kind]])
+                  for kind in ("smoke", "motion", "solid")}
+        assert min(depths["smoke"], depths["motion"]) > 8 > 6 > depths["solid"]
+
+    def test_no_kind_has_two_names(self):
+        assert not set(KINDS) & set(MORE_KINDS)
+
+    def test_a_texture_keeps_a_photographs_colours_and_the_drawings_shading(self):
+        """A white half is as light as in the photograph or lighter, a dark half darker; the mean light stays."""
+        colours = np.full((20, 40, 3), 200, np.uint8)
+        colours[:, 20:] = 100
+        photograph = np.full((20, 40, 3), (120, 60, 30), np.uint8)
+        textured = with_texture(np.full((20, 40), 255, np.uint8), colours, photograph, np.random.default_rng(0))
+        light, dark = textured[5, 5].astype(float), textured[5, 30].astype(float)
+        assert np.allclose(light / light[0], [1, 0.5, 0.25], atol=0.02) and (light > dark + 3).all()
+        assert np.allclose((light + dark) / 2, [120, 60, 30], atol=1.5)
+
+
 class TestScenes:
     def test_validation_photographs_are_not_trained_on(self):
         assert not set(PHOTOGRAPHS) & set(HELD_OUT)
@@ -151,6 +204,24 @@ class TestProgram:
         assert [name for name, digest in contents(data_set).items() if other[name] == digest] == [
             "foregrounds/validation.txt"]
 
+    def test_the_drawn_set_stays_what_it_was(self):
+        """What the demo's figures rest on: mean alpha and colour of an object of each kind."""
+        means = {kind: [layer.mean() for layer in draw_object(kind, 64, 80, np.random.default_rng(5))]
+                 for kind in KINDS}
+        for kind, expected in DRAWN.items():
+            assert np.allclose(means[kind], expected, atol=0.06), (kind, means[kind])
+
+    def test_more_kinds_and_textures(self, data_set, tmp_path):
+        folder = tmp_path / "more"
+        main([*options(folder, foregrounds=13, backgrounds=1), "--kinds", "more", "--textures",
+              str(data_set / "backgrounds")])
+        assert set(by_stem(folder / "foregrounds" / "original")) == {f"{kind}_000" for kind in MORE_KINDS}
+        main([*options(tmp_path / "plain", foregrounds=13, backgrounds=1), "--kinds", "more"])
+        textured, plain = contents(folder), contents(tmp_path / "plain")
+        assert textured.keys() == plain.keys()
+        same = [name for name in plain if name.startswith("foregrounds/original") and textured[name] == plain[name]]
+        assert 0 < len(same) < 9  # about a third of the objects keep their drawn surface
+
     def test_process_dataset_prepares_it(self, data_set):
         root = data_set / "foregrounds"
         process = ["--data_dir", str(root), "--bg_dir", str(data_set / "backgrounds"), "--val_list",
@@ -179,8 +250,18 @@ class TestProgram:
         assert contents(tmp_path).keys() == {"mine.txt"}
 
 
+DRAWN = {"hair": (131.3, 107.0), "defocus": (38.4, 95.9), "glass": (12.9, 147.7), "veil": (43.8, 193.3),
+         "net": (23.9, 208.1), "lace": (63.5, 199.8)}
+
+
 def soft(alpha):
     return (alpha > 0) & (alpha < 255)
+
+
+def thin(alpha):
+    """Share of what shows of the object that is narrower than five pixels."""
+    without_thin = cv2.morphologyEx(alpha, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    return ((alpha > 40) & (without_thin < 20)).sum() / (alpha > 40).sum()
 
 
 def deepest(region):

@@ -15,7 +15,8 @@ class Program(NamedTuple):
 NETWORK = ("model", *NETWORK_KEYS)
 NORMALISATION = ("img_scale", "img_mean", "img_std")
 COMPOSITES = ("data_dir", "bg_dir", "val_list", "num_bgs_train", "num_bgs_val")
-SAMPLES = ("cache_dir", "skip_bad_samples", "seed", "input_size", "scales", "trimap_rule", "batch_size")
+SAMPLES = ("train_list", "cache_dir", "skip_bad_samples", "seed", "input_size", "scales", "trimap_rule",
+           "unknown_regions", "augmentation", "batch_size")
 DEVICE = ("device_target", "device_id")
 STEP = ("seed", "alpha_loss_weight", "backbone_lr_mult", "clip_norm", "amp")
 PROCESSES = ("device_start", "is_distributed", "sync_batch_norm")

@@ -18,6 +18,8 @@ CHOICES = {
     "output_stride": (16, 32),
     "bridge": ("conv3x3", "fc6"),
     "trimap_rule": ("distance", "dilation"),
+    "unknown_regions": ("band", "varied"),
+    "augmentation": ("none", "strong"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
 }
@@ -159,6 +161,7 @@ class Config(IndexNetConfig, DimConfig):
     data_dir: str
     bg_dir: str
     val_list: str
+    train_list: str
     num_bgs_train: int
     num_bgs_val: int
     composition: str
@@ -169,6 +172,8 @@ class Config(IndexNetConfig, DimConfig):
     input_size: int
     scales: tuple
     trimap_rule: str
+    unknown_regions: str
+    augmentation: str
     img_scale: float
     img_mean: tuple
     img_std: tuple
@@ -204,6 +209,12 @@ class Config(IndexNetConfig, DimConfig):
             raise UserError(f"stage {self.stage!r} of model {self.model} is not one of {', '.join(stages)}")
         if self.stage == "refine" and not self.refine:
             raise UserError("refine False leaves stage refine nothing to train; train encoder_decoder alone")
+        if self.composition == "offline" and self.augmentation != "none":
+            raise UserError(f"augmentation {self.augmentation} composes each sample anew; use it with composition "
+                            "online")
+        if self.composition == "offline" and self.train_list:
+            raise UserError(f"train_list {self.train_list!r} chooses foregrounds to compose; use it with composition "
+                            "online")
         if self.input_size % 32:
             raise UserError(f"input_size {self.input_size} is not a multiple of 32; "
                             f"{-(-self.input_size // 32) * 32} is the next one")

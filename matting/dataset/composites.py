@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 from matting.compositing import composite_uint8, cover_background
 from matting.dataset.data_list import TrainRow, ValidationRow, read_rows
-from matting.dataset.splits import read_validation_stems, training_stems
+from matting.dataset.splits import read_training_stems, read_validation_stems, training_stems
 from matting.errors import UserError, listed
 from matting.images.listing import by_stem, list_images
 from matting.images.reading import read_image
+
+OWN_BACKGROUND = 0.5  # share of the composites of a foreground that has a background of its own
 
 
 class TrainingComposite(NamedTuple):
@@ -17,6 +19,7 @@ class TrainingComposite(NamedTuple):
     mask: Path
     background: Path
     merged: "Path | None"  # None: to be composed
+    tied: bool = False  # whether the background is what lies behind the foreground in the photograph
 
 
 class ValidationComposite(NamedTuple):
@@ -51,11 +54,19 @@ class OnlineComposites:
     """Every training foreground num_bgs_train times an epoch, each time over a background drawn at random.
 
     Foregrounds and backgrounds are those that a prepared data_dir trains with; in an unprepared one, those that
-    preparing it would give to training. Validation's are never drawn.
+    preparing it would give to training. Validation's are never drawn. Of the foregrounds, those that config.train_list
+    names, each as often as it is named. Augmented, half of the time over its own background where data_dir/background
+    has one.
     """
 
     def __init__(self, config):
+        data_dir = Path(config.data_dir)
         self._foregrounds, self._backgrounds = _training_files(config)
+        if config.train_list:
+            by_name = {original.stem: (original, mask) for original, mask in self._foregrounds}
+            self._foregrounds = [by_name[stem] for stem in read_training_stems(config.train_list, by_name, data_dir)]
+        own = data_dir / "background"
+        self._own_backgrounds = by_stem(own) if config.augmentation != "none" and own.is_dir() else {}
         self._times = config.num_bgs_train
 
     def __len__(self):
@@ -64,6 +75,8 @@ class OnlineComposites:
     def draw(self, index, rng):
         """Foreground `index`, counted round and round, over a random background."""
         original, mask = self._foregrounds[index % len(self._foregrounds)]
+        if original.stem in self._own_backgrounds and rng.random() < OWN_BACKGROUND:
+            return TrainingComposite(original, mask, self._own_backgrounds[original.stem], merged=None, tied=True)
         return TrainingComposite(original, mask, self._backgrounds[rng.integers(len(self._backgrounds))], merged=None)
 
 

@@ -1,18 +1,21 @@
 """Training samples: any worker of any device draws the same one from (seed, epoch, index)."""
 import functools
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from matting import transforms
 from matting.compositing import composite_uint8, cover_background, cover_background_crop
+from matting.dataset.augmented import augmented_sample
 from matting.dataset.composites import TRAINING_COMPOSITES
 from matting.dataset.foreground_cache import DecodedForeground, ForegroundCache
 from matting.dataset.sample import Sample
 from matting.errors import UserError
 from matting.images.reading import check_same_size, read_image
 from matting.transforms import to_float
+from matting.unknown_regions import UNKNOWN_REGIONS
 
 MAX_REPLACEMENTS = 100  # bad samples in a row before training stops in any case
 DECODED = ".decoded"  # in data_dir, where cache_dir is empty
@@ -26,6 +29,8 @@ class TrainingSamples:
         self._config = config
         self._composites = TRAINING_COMPOSITES[config.composition](config)
         self._foregrounds = ForegroundCache(config.cache_dir or Path(config.data_dir) / DECODED, config.trimap_rule)
+        self._make = SAMPLES[config.augmentation]
+        self._grow = UNKNOWN_REGIONS[config.unknown_regions]
 
     def __len__(self):
         return len(self._composites)
@@ -46,33 +51,41 @@ class TrainingSamples:
                 index += 1
 
     def _draw(self, epoch, index):
-        size = self._config.input_size
         rng = np.random.default_rng((self._config.seed, epoch, index))
-        files = self._composites.draw(index, rng)
-        foreground = self._foregrounds.load(files.original, files.mask)
-        background = read_image(files.background)
-        image = None
-        if files.merged:
-            image = read_image(files.merged)
-            check_same_size(files.merged, image, files.mask, foreground.alpha)
-        if min(foreground.alpha.shape) < size:
-            foreground, background, image = _enlarged(foreground, background, image, size,
-                                                      self._config.trimap_rule)
+        sample = self._make(self._composites, self._foregrounds.load, self._config, index, rng)
+        return replace(sample, trimap=self._grow(sample.trimap, rng))
 
-        radius = transforms.draw_radius(rng)
-        crop = transforms.draw_crop(foreground, radius, size, self._config.scales, rng)
-        flip = transforms.draw_flip(rng)
-        fit = functools.partial(transforms.fit, size=size, flip=flip)
 
-        colours, alpha, distance = foreground.colours[crop], foreground.alpha[crop], foreground.distance[crop]
-        background = cover_background_crop(background, *foreground.alpha.shape, crop)
-        image = composite_uint8(colours, background, alpha) if image is None else image[crop]
-        return Sample(
-            image=to_float(fit(image)),
-            trimap=transforms.fit_trimap(alpha, distance, radius, size, flip),
-            alpha=to_float(fit(alpha)),
-            foreground=to_float(fit(colours)),
-            background=to_float(fit(background)))
+def documented_sample(composites, load, config, index, rng):
+    """The Sample of composites' row `index` as the release's documentation describes it."""
+    size = config.input_size
+    files = composites.draw(index, rng)
+    foreground = load(files.original, files.mask)
+    background = read_image(files.background)
+    image = None
+    if files.merged:
+        image = read_image(files.merged)
+        check_same_size(files.merged, image, files.mask, foreground.alpha)
+    if min(foreground.alpha.shape) < size:
+        foreground, background, image = _enlarged(foreground, background, image, size, config.trimap_rule)
+
+    radius = transforms.draw_radius(rng)
+    crop = transforms.draw_crop(foreground, radius, size, config.scales, rng)
+    flip = transforms.draw_flip(rng)
+    fit = functools.partial(transforms.fit, size=size, flip=flip)
+
+    colours, alpha, distance = foreground.colours[crop], foreground.alpha[crop], foreground.distance[crop]
+    background = cover_background_crop(background, *foreground.alpha.shape, crop)
+    image = composite_uint8(colours, background, alpha) if image is None else image[crop]
+    return Sample(
+        image=to_float(fit(image)),
+        trimap=transforms.fit_trimap(alpha, distance, radius, size, flip),
+        alpha=to_float(fit(alpha)),
+        foreground=to_float(fit(colours)),
+        background=to_float(fit(background)))
+
+
+SAMPLES = {"none": documented_sample, "strong": augmented_sample}  # config.augmentation
 
 
 def _enlarged(foreground, background, image, input_size, trimap_rule):
