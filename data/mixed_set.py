@@ -8,7 +8,6 @@ bg_dir but the last few, which validation takes. OUT/train.txt (train_list) name
 PHOTOGRAPHED of all. OUT/validation.txt (val_list) names those that validate; OUT/validation has them over their own
 backgrounds, STEM_0, and over others.
 """
-import argparse
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,6 +24,7 @@ from matting.images.listing import by_stem, list_images
 from matting.images.reading import check_same_size, read_alpha, read_image
 from matting.images.writing import write_png
 from matting.inference import to_uint8
+from matting.usage import program_parser
 
 PHOTOGRAPHED = 0.45  # share of the training samples that show a photograph's object
 COMPOSED = 2  # validation composites of a photograph over backgrounds that are not its own
@@ -75,7 +75,7 @@ def write_set(folder, photographs, val_list, drawn, bg_dir):
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = program_parser("data.mixed_set", __doc__)
     parser.add_argument("--photographs", type=Path, required=True, help="with original, mask and trimap")
     parser.add_argument("--val_list", required=True, help="one stem a line: the photographs that validate")
     parser.add_argument("--drawn", type=Path, required=True, help="with original and mask, as data.synthetic draws")

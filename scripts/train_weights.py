@@ -7,7 +7,6 @@ Makes FOLDER/drawn and FOLDER/set where they are missing and trains into FOLDER/
 power cut, the same command continues. One thread on a core of its own: beside other work, several wait for each other.
 Further flags are keys of default_config.yaml and beat those below.
 """
-import argparse
 import itertools
 import os
 import subprocess
@@ -15,6 +14,7 @@ import sys
 from pathlib import Path
 
 from matting.errors import UserError, entry_point
+from matting.usage import program_parser
 
 DRAWN = 3040  # objects, 160 of each kind
 SIZE = 448
@@ -32,7 +32,7 @@ TRAINING = {
 
 @entry_point
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = program_parser("scripts.train_weights", __doc__)
     parser.add_argument("--photographs", required=True, help="folder with original, mask and trimap")
     parser.add_argument("--val_list", required=True, help="file with one stem a line: the photographs that validate")
     parser.add_argument("--bg_dir", required=True, help="background photographs")

@@ -9,6 +9,7 @@ from matting.errors import UserError, listed
 from matting.images.listing import by_stem, list_images
 from matting.images.reading import read_image
 
+MANIFEST = "manifest.json"  # in a data_dir that data.process_dataset prepared
 OWN_BACKGROUND = 0.5  # share of the composites of a foreground that has a background of its own
 
 
@@ -126,9 +127,9 @@ def _training_files(config):
         rows = read_rows(data_txt, TrainRow)
         foregrounds = dict.fromkeys((data_dir / row.original, data_dir / row.mask) for row in rows)
         return list(foregrounds), sorted({bg_dir / row.background for row in rows})
-    if _validation_list(config).exists():
-        raise UserError(f"{data_txt}: no such file, and which backgrounds {_validation_list(config)} took is unknown; "
-                        "prepare the data again, or delete the latter to have it composed, too")
+    if _validation_list(config).exists() and (data_dir / MANIFEST).exists():
+        raise UserError(f"{data_txt}: no such file, and {_validation_list(config)} may take what training would draw; "
+                        "prepare the data again, or delete the latter to have validation composed, too")
     files = _matching_files(data_dir, ("original", "mask"))
     training, validation = _splits(config, files["original"])
     backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
