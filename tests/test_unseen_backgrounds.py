@@ -126,6 +126,9 @@ def test_training_beside_half_a_preparation_never_validates_on_what_it_draws(raw
 def test_a_prepared_validation_without_its_training_is_not_trained_beside(raw):
     (raw / "AIM-500" / "validation").mkdir()
     (raw / "AIM-500" / "validation" / "data.txt").write_text("a|b|c")
-    with pytest.raises(UserError, match="train/data.txt: no such file, and which backgrounds .*validation/data.txt "
-                                        "took is unknown; prepare the data again"):
-        OnlineComposites(tiny_config(raw, composition="online"))
+    config = tiny_config(raw, composition="online")
+    assert len(OnlineComposites(config)) == 16  # a user's own validation set, over whatever backgrounds
+    (raw / "AIM-500" / "manifest.json").touch()
+    with pytest.raises(UserError, match="train/data.txt: no such file, and .*validation/data.txt may take what "
+                                        "training would draw; prepare the data again"):
+        OnlineComposites(config)

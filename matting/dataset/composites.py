@@ -9,6 +9,7 @@ from matting.errors import UserError, listed
 from matting.images.listing import by_stem, list_images
 from matting.images.reading import read_image
 
+MANIFEST = "manifest.json"  # in a data_dir that data.process_dataset prepared
 OWN_BACKGROUND = 0.5  # share of the composites of a foreground that has a background of its own
 
 
@@ -119,25 +120,19 @@ def compose(image, alpha, background_path):
 
 
 def _training_files(config):
-    """[(original, mask)], [background] that OnlineComposites draws.
-
-    All of bg_dir is training's where config.train_list says what trains and validation is prepared.
-    """
+    """[(original, mask)], [background] that OnlineComposites draws."""
     data_dir, bg_dir = Path(config.data_dir), Path(config.bg_dir)
     data_txt = data_dir / "train" / "data.txt"
     if data_txt.exists():
         rows = read_rows(data_txt, TrainRow)
         foregrounds = dict.fromkeys((data_dir / row.original, data_dir / row.mask) for row in rows)
         return list(foregrounds), sorted({bg_dir / row.background for row in rows})
-    if _validation_list(config).exists() and not config.train_list:
-        raise UserError(f"{data_txt}: no such file, and which backgrounds {_validation_list(config)} took is unknown; "
-                        "prepare the data again, or delete the latter to have it composed, too")
+    if _validation_list(config).exists() and (data_dir / MANIFEST).exists():
+        raise UserError(f"{data_txt}: no such file, and {_validation_list(config)} may take what training would draw; "
+                        "prepare the data again, or delete the latter to have validation composed, too")
     files = _matching_files(data_dir, ("original", "mask"))
     training, validation = _splits(config, files["original"])
-    if _validation_list(config).exists():
-        backgrounds = list_images(config.bg_dir)
-    else:
-        backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
+    backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
     return [(files["original"][stem], files["mask"][stem]) for stem in training], backgrounds
 
 
