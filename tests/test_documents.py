@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import given_files
+from tests.edits import make_edits
 from tests.given_files import TINY_NETWORK
 from tests.pages import PAGES, ROOT, commands, fences, name, read
 from tests.waiting import wait_until
@@ -38,6 +39,7 @@ GIVEN = {
 FEW = "--num_bgs_train 2 --num_bgs_val 1"
 TRAINING = "--max_steps 1 --batch_size 2 --input_size 64 --img_size 32 64 --num_workers 1"
 SMALLER = {
+    "-k mean_absolute_difference": "", "-k rises": "", "-k pairs": "", "test_plain.py": "",
     "make ": "--dry-run",
     "pip install -r requirements-gpu.txt": "--dry-run --no-index --find-links wheels",
     "pytest": "--collect-only",
@@ -87,8 +89,8 @@ def shown():
     pages = {}
     for page in PAGES:
         for command in commands(read(page)):
-            pages.setdefault(typed(command), name(page))
-    return [pytest.param(command, id=f"{page}: {' '.join(command.split())}",
+            pages.setdefault(typed(command), page)
+    return [pytest.param(page, command, id=f"{name(page)}: {' '.join(command.split())}",
                          marks=[pytest.mark.full] * any(words in command for words in FULL))
             for command, page in pages.items()]
 
@@ -99,11 +101,20 @@ def python(page):
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """A copy of the repository's files."""
-    clone = shutil.copytree(ROOT, tmp_path_factory.mktemp("clone") / "repository", ignore=NOT_COPIED)
-    given_files.write_cuda_libraries(Path(sysconfig.get_path("purelib", "posix_user", {"userbase": clone / USER})))
-    return clone
+def clones(tmp_path_factory):
+    """A function: page -> a copy of the repository's files, with the edits that the page shows."""
+    made = {}
+
+    def clone_for(page):
+        edits = "".join(fence.text for fence in fences(read(page)) if fence.language == "diff")
+        if edits not in made:
+            made[edits] = shutil.copytree(ROOT, tmp_path_factory.mktemp("clone") / "repository", ignore=NOT_COPIED)
+            make_edits(made[edits], edits)
+            given_files.write_cuda_libraries(Path(sysconfig.get_path("purelib", "posix_user",
+                                                                     {"userbase": made[edits] / USER})))
+        return made[edits]
+
+    return clone_for
 
 
 def give(clone, text):
@@ -121,9 +132,10 @@ def run(clone, words):
     return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("command", shown())
-def test_command_runs_as_typed(clone, command):
+@pytest.mark.parametrize(("page", "command"), shown())
+def test_command_runs_as_typed(clones, page, command):
     command = f"{command} {first_of(SMALLER, command) or ''}"
+    clone = clones(page)
     give(clone, command)
     finished = run(clone, ["bash", "-c", command])
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
@@ -133,21 +145,21 @@ def test_command_runs_as_typed(clone, command):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python(page) and name(page) not in RUN_ELSEWHERE], ids=name)
-def test_python_runs_as_typed(clone, page):
-    code = typed(python(page))
+def test_python_runs_as_typed(clones, page):
+    code, clone = typed(python(page)), clones(page)
     give(clone, code)
     finished = run(clone, [sys.executable, "-c", code])
     assert finished.returncode == 0, finished.stderr[-2000:]
 
 
-def test_a_command_that_fails_is_found(clone):
-    assert run(clone, ["bash", "-c", "make --dry-run tea"]).returncode
-    assert run(clone, ["bash", "-c", "python -m ms_impl.tea"]).returncode
+def test_a_command_that_fails_is_found():
+    assert run(ROOT, ["bash", "-c", "make --dry-run tea"]).returncode
+    assert run(ROOT, ["bash", "-c", "python -m ms_impl.tea"]).returncode
 
 
 def test_what_the_tables_say_is_shown():
     """Every row is about a command that some page shows, so that none goes unnoticed when a page changes."""
-    found = [parameters.values[0] for parameters in shown()]
+    found = [parameters.values[1] for parameters in shown()]
     for words in (*SMALLER, *WRITES, *FULL):
         assert any(words in command for command in found), f"no page shows {words}"
     for page, test in RUN_ELSEWHERE.items():
