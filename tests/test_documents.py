@@ -63,6 +63,7 @@ WRITES = {
     "data.process_dataset --data_dir AIM-500": "AIM-500/train/data.txt",
     "data.synthetic": "drawn/foregrounds/validation.txt",
     "scripts/run_standalone_train_gpu.sh 0 logs": "logs/best.ckpt",
+    "scripts/run_standalone_train_gpu.sh 0 photo_logs": "photo_logs/best.ckpt",
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",

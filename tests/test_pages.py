@@ -5,9 +5,25 @@ import re
 import pytest
 
 from matting.config import FIELDS
-from tests.pages import PAGES, README, ROOT, anchors, commands, fences, indented, links, name, quoted, read
+from tests.pages import (
+    LINK,
+    PAGES,
+    QUOTED,
+    README,
+    ROOT,
+    anchors,
+    commands,
+    fences,
+    indented,
+    links,
+    name,
+    quoted,
+    read,
+)
+from tests.test_house import ROOMS
 
 LONGEST_README = 1000  # words
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 LANGUAGES = {"", "python", "text", "yaml", "diff"}  # "": commands, which tests/test_documents.py runs
 SOURCES = ("matting", "ms_impl", "torch_ref", "data", "parity", "scripts", "benchmarks", "tests")
 FOLDERS = (*SOURCES, "docs")  # others are made by programs, or a user's
@@ -108,3 +124,31 @@ def test_a_name_of_nothing_is_found():
             "`matting/tea.py` `matting/metrics.py` `logs/config.yaml` `--file_format ONNX`")
     assert missing_names(text) == ["tea", "parity.tea", "--teapot", "matting/tea.py"]
 
+
+def defined_elsewhere(page, text):
+    """Of a table's rows `| what | names | files |`: names that a file of the row does not define."""
+    missing = []
+    for _, names, files in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", text, re.M):
+        sources = [read(page.parent / target) for target in LINK.findall(files) if target.endswith(".py")]
+        missing += [definition for definition in QUOTED.findall(names) for source in sources
+                    if not re.search(rf"^(class|def) {definition}\b", source, re.M)]
+    return missing
+
+
+def test_the_architecture_says_where_things_are():
+    text = read(ARCHITECTURE)
+    assert not defined_elsewhere(ARCHITECTURE, text)
+    for definition in ("IndexBlock", "MattingLoss", "draw_crop", "Checkpoints", "sad"):
+        assert f"`{definition}`" in text
+
+
+def test_a_thing_that_is_elsewhere_is_found():
+    row = "| a crop | `draw_crop`, `sad` | [here](../matting/transforms.py) |\n"
+    assert defined_elsewhere(ARCHITECTURE, row) == ["sad"]
+
+
+def test_the_architecture_knows_every_room():
+    """Of matting/, in the order in which a room may use those before it."""
+    rows = re.findall(r"^\| `?(\w+)/?`? \| .+? \| (.*?) ?\|$", read(ARCHITECTURE).partition("## The rooms")[2], re.M)
+    named = {room.replace("top", ""): set(re.findall(r"`(\w+)/`", uses)) for room, uses in rows if room != "room"}
+    assert {room: named[room] for room in ROOMS} == ROOMS
