@@ -68,7 +68,7 @@ def main(argv=None):
         data_dir, bg_dir = Path(folder) / "AIM-500", Path(folder) / "train2014"
         write_inputs(Path(folder), np.random.default_rng(0), size)
         prepare(data_dir, bg_dir, Settings(NUM_BGS_TRAIN, 1, False, ("v",)), "fast", num_workers=1)
-        loads = {mode: program(data_dir, bg_dir, mode) for mode in ("offline", "online")}
+        loads = {mode: program(data_dir, bg_dir, {"composition": mode}) for mode in ("offline", "online")}
         found = {(mode, processes): measure(load, processes, duration)
                  for mode, load in loads.items() for processes in sorted({1, cores, 2 * cores})}
 

@@ -20,9 +20,9 @@ from tests.waiting import wait_until
 PLACEHOLDERS = {
     "DEVICE_ID": "0", "DEVICE_NUM": "2", "LOGS_CKPT_DIR": "logs", "MOBILENET_CKPT": "mobilenet.pth",
     "DATA_DIR": "AIM-500", "BG_DIR": "train2014", "CKPT_URL": "given/best.ckpt", "LOGS_DIR": "eval",
-    "CKPT": "given/best.ckpt", "IMAGE": "photo.jpg", "TRIMAP": "trimap.png", "OUT": "mattes", "DRAWN": "drawn",
+    "CKPT": "given/best.ckpt", "IMAGE": "photo.jpg", "TRIMAP": "trimap.png", "OUT": "mattes", "TRIAL": "trial",
     "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
-    "EVAL": "photo_eval",
+    "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
 }
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
@@ -44,7 +44,9 @@ SMALLER = {
     "pip install -r requirements-gpu.txt": "--dry-run --no-index --find-links wheels",
     "pytest": "--collect-only",
     "data.process_dataset": FEW,
+    "--kinds more": "--foregrounds 3 --backgrounds 1 --size 64",
     "data.synthetic": "--foregrounds 5 --backgrounds 4 --size 64",
+    "scripts.train_weights": f"--drawn 3 --size 64 {TRAINING}",
     "scripts/run_standalone_train_gpu.sh": f"{TRAINING} {TINY_NETWORK}",
     "scripts/run_distribute_train_gpu.sh": f"{TRAINING} {TINY_NETWORK} --logs_dir logs2",
     "scripts/run_eval_gpu.sh": "--img_size 32 64",
@@ -57,17 +59,18 @@ SMALLER = {
     "parity.spread": "--only short --seeds 2",
 }
 # Too long for every run, or what another such command leaves.
-FULL = ("photos", "photo_logs", "VGG16_BN.pth", "logs/finetune", "benchmarks metrics", "benchmarks.network",
-        "benchmarks.scaling", "benchmarks.soak", "parity.")
+FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
+        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.")
 WRITES = {
     "data.process_dataset --data_dir AIM-500": "AIM-500/train/data.txt",
-    "data.synthetic": "drawn/foregrounds/validation.txt",
+    "data.synthetic --out trial": "trial/foregrounds/validation.txt",
+    "data.mixed_set": "mixed/train.txt",
     "scripts/run_standalone_train_gpu.sh 0 logs": "logs/best.ckpt",
     "scripts/run_standalone_train_gpu.sh 0 photo_logs": "photo_logs/best.ckpt",
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
-    "ms_impl.predict": "mattes/photo_cutout.png",
+    "ms_impl.predict --ckpt_url": "mattes/photo_cutout.png",
 }
 USER = "user"  # folder in the copy
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "logs")

@@ -107,7 +107,7 @@ def missing_names(text):
 def declared_flags():
     """Every key of the configuration, and what programs take besides."""
     files = [ROOT / "export.py", *(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py"))]
-    return set(FIELDS) | {flag for path in files for flag in
+    return {"help", *FIELDS} | {flag for path in files for flag in
                           re.findall(r"add_argument\([^)]*?\"--(\w+)\"", path.read_text(encoding="utf-8"))}
 
 
