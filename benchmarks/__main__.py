@@ -1,4 +1,7 @@
-"""Every benchmark in turn, into docs/benchmarks.md and docs/benchmarks.png: `python -m benchmarks`, or `make bench`."""
+"""Every benchmark in turn, into docs/benchmarks.md and docs/benchmarks.png: `python -m benchmarks`, or `make bench`.
+
+Of the page, only what stands below MARK is written anew.
+"""
 import importlib.metadata
 import os
 import platform
@@ -9,38 +12,58 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from benchmarks.extent import add_quick
 from matting.files import atomic_path
 from matting.usage import program_parser
 
 MODULES = ("network", "metrics", "preparation", "loading", "halo")
 LIBRARIES = ("mindspore", "torch", "numpy", "opencv-python-headless", "scikit-image")
 RATIO = "ratio"  # the column of a table that the plot shows: times as fast as the transcription beside it
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+MARK = "<!-- make bench writes what follows -->\n"
+PLOT = "![times as fast as a transcription](benchmarks.png)"
 
 
 def main(argv=None):
     parser = program_parser("benchmarks", __doc__)
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE", help=f"of: {', '.join(MODULES)}")
-    parser.add_argument("--folder", type=Path, default=DOCS)
+    parser.add_argument("--folder", type=Path, help="default: docs, or with --quick build/benchmarks")
+    add_quick(parser)
     arguments = parser.parse_args(argv)
     unknown = set(arguments.modules) - set(MODULES)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; known: {', '.join(MODULES)}")
-    sections = {module: run(module) for module in arguments.modules}
-    command = f"python -m benchmarks {' '.join(arguments.modules)}"
-    text = [f"# Benchmarks\n\n`{command}`, on {machine()}.\n\n![times as fast](benchmarks.png)\n",
-            *(f"## {module}\n\n`python -m benchmarks.{module}`\n\n{output}" for module, output in sections.items())]
-    with atomic_path(arguments.folder / "benchmarks.md") as temporary:
-        temporary.write_text("\n".join(text), encoding="utf-8")
-    with atomic_path(arguments.folder / "benchmarks.png") as temporary:
+    folder = arguments.folder or ROOT / ("build/benchmarks" if arguments.quick else "docs")
+    sections = {module: run(module, *["--quick"][:arguments.quick]) for module in arguments.modules}
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "benchmarks.md"
+    text = with_measured(page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n\n",
+                         measured(sections, f"python -m benchmarks {' '.join(arguments.modules)}"))
+    with atomic_path(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    with atomic_path(folder / "benchmarks.png") as temporary:
         plot({module: ratios(output) for module, output in sections.items()}).savefig(temporary, dpi=110)
 
 
-def run(module):
+def with_measured(page, text):
+    """A page with `text` in place of what follows MARK."""
+    return page.partition(MARK)[0] + MARK + text
+
+
+def measured(sections, command):
+    """{benchmark: what it printed} -> Markdown, each under the command that prints it."""
+    parts = [f"\n## As measured\n\n```\n{command}\n```\n\nOn {machine()}.\n\n{PLOT}\n",
+             *(f"### {module}\n\n```\npython -m benchmarks.{module}\n```\n\n{output}"
+               for module, output in sections.items())]
+    return "\n".join(parts)
+
+
+def run(module, *flags):
     """What a benchmark prints, which is also shown."""
     print(f"\n## {module}\n", flush=True)
     lines = []
-    with subprocess.Popen([sys.executable, "-m", f"benchmarks.{module}"], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)

@@ -6,25 +6,34 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from benchmarks import baseline_loading
+from benchmarks.extent import read_extent
 from benchmarks.preparation import BACKGROUND_SIZE, FOREGROUND_SIZE, NUM_BGS_TRAIN, write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
 from matting.config import Config
 from matting.dataset.data_list import TrainRow, read_rows
 from matting.dataset.feed import TrainingFeed
-from matting.usage import program_parser
 
-REPEATS = 7
-SAMPLES = {"transcription": 4, "offline": 16, "online": 64, "online, augmented": 32}  # a repeat
+FUNCTIONS = 8  # of a profile, the slowest
+
+
+class Extent(NamedTuple):
+    size: tuple  # of the foregrounds, (height, width)
+    repeats: int
+    samples: dict  # of a repeat
+    profiled: int  # samples
+
+
+FULL = Extent(FOREGROUND_SIZE, 7, {"transcription": 4, "offline": 16, "online": 64, "online, augmented": 32}, 200)
+QUICK = Extent((330, 330), 1, dict.fromkeys(FULL.samples, 2), 4)
 SETTINGS = {"offline": {"composition": "offline"}, "online": {"composition": "online"},
             "online, augmented": {"composition": "online", "augmentation": "strong", "unknown_regions": "varied"}}
-PROFILED = 200  # samples
-FUNCTIONS = 8  # of a profile, the slowest
 
 
 def baseline(data_dir, bg_dir):
@@ -50,11 +59,11 @@ def time_each(load, first, count):
     return (time.perf_counter() - started) / count
 
 
-def profile(load):
+def profile(load, samples):
     """[(library call or function, share of the time)] of the slowest."""
     profiler = cProfile.Profile()
     profiler.enable()
-    for index in range(PROFILED):
+    for index in range(samples):
         load(index)
     profiler.disable()
     statistic = pstats.Stats(profiler)
@@ -65,25 +74,24 @@ def profile(load):
 
 
 def main(argv=None):
-    program_parser("benchmarks.loading", __doc__).parse_args(argv)
+    (height, width), repeats, samples, profiled = read_extent("benchmarks.loading", __doc__, FULL, QUICK, argv)
     cv2.setNumThreads(1)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         data_dir, bg_dir = root / "AIM-500", root / "train2014"
-        write_inputs(root, np.random.default_rng(0))
+        write_inputs(root, np.random.default_rng(0), (height, width))
         prepare(data_dir, bg_dir, Settings(NUM_BGS_TRAIN, 1, False, ("v",)), "fast", num_workers=1)
         loads = {"transcription": baseline(data_dir, bg_dir),
                  **{case: program(data_dir, bg_dir, settings) for case, settings in SETTINGS.items()}}
         seconds = {case: [] for case in loads}
-        for repeat in range(REPEATS):
+        for repeat in range(repeats):
             for case, load in loads.items():
-                seconds[case].append(time_each(load, repeat * SAMPLES[case], SAMPLES[case]))
-        profiles = {case: profile(loads[case]) for case in SETTINGS}
+                seconds[case].append(time_each(load, repeat * samples[case], samples[case]))
+        profiles = {case: profile(loads[case], profiled) for case in SETTINGS}
 
-    height, width = FOREGROUND_SIZE
     print(f"{width}x{height} foregrounds over {BACKGROUND_SIZE[1]}x{BACKGROUND_SIZE[0]} backgrounds, input size 320, "
-          f"one core, medians of {REPEATS} runs\n")
+          f"one core, medians of {repeats} runs\n")
     print("| | samples/s | ms/sample | ratio |\n|---|---|---|---|")
     medians = {case: statistics.median(runs) for case, runs in seconds.items()}
     for case, median in medians.items():

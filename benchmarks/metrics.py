@@ -1,20 +1,27 @@
 """Metrics against their straightforward transcription, on one thread: python -m benchmarks.metrics."""
 import statistics
 import time
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from benchmarks import baseline_metrics
+from benchmarks.extent import read_extent
 from matting import metrics
 from matting.trimap import fuse, make_trimap
-from matting.usage import program_parser
-
-SIZE = (1080, 1620)  # the release protocol's frame
-REPEATS = 7
 
 
-def make_mattes(rng, size=SIZE):
+class Extent(NamedTuple):
+    size: tuple  # of the mattes, (height, width)
+    repeats: int
+
+
+FULL = Extent((1080, 1620), 7)  # the release protocol's frame
+QUICK = Extent((108, 162), 1)
+
+
+def make_mattes(rng, size=FULL.size):
     """(prediction, alpha, trimap) as of a photograph: a ragged soft object, 8-bit mattes as float64 in [0, 1]."""
     y, x = np.mgrid[-1:1:size[0] * 1j, -1.5:1.5:size[1] * 1j]
     ragged = sum(_noise(rng, size, spacing) * spacing for spacing in (6, 24, 96)) / 400
@@ -27,17 +34,17 @@ def make_mattes(rng, size=SIZE):
 
 
 def main(argv=None):
-    program_parser("benchmarks.metrics", __doc__).parse_args(argv)
+    (height, width), repeats = read_extent("benchmarks.metrics", __doc__, FULL, QUICK, argv)
     cv2.setNumThreads(1)
-    prediction, alpha, trimap = make_mattes(np.random.default_rng(0))
-    print(f"{SIZE[1]}x{SIZE[0]}, {(trimap == 128).mean():.0%} unknown, one thread, medians of {REPEATS}\n")
+    prediction, alpha, trimap = make_mattes(np.random.default_rng(0), (height, width))
+    print(f"{width}x{height}, {(trimap == 128).mean():.0%} unknown, one thread, medians of {repeats}\n")
     print("| protocol | mattes | transcription, ms | matting.metrics, ms | ratio | largest relative difference |")
     print("|---|---|---|---|---|---|")
     for protocol in metrics.PROTOCOLS:
         for kind in (np.float32, np.float64):
             inputs = (prediction.astype(kind), alpha.astype(kind), trimap, protocol)
             slow, fast = [], []
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 slow.append(_timed(baseline_metrics.evaluate, inputs))
                 fast.append(_timed(metrics.evaluate, inputs))
             (expected, slow_seconds), (found, fast_seconds) = map(_median, (slow, fast))

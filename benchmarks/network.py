@@ -10,6 +10,7 @@ import statistics
 import time
 from pathlib import Path
 
+from benchmarks.extent import add_quick
 from matting.usage import program_parser
 
 CASES = {
@@ -17,6 +18,7 @@ CASES = {
     "inference 1x1088x1632": ("inference", (1, 1088, 1632)),
     "training step 4x320x320": ("training", (4, 320, 320)),
 }
+QUICK_CASE, QUICK_REPEATS = "inference 1x320x320", 1
 CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 RUNNERS = {"MindSpore": ("ms_impl", {}), "PyTorch": ("torch_ref", {}), "PyTorch, AVX2": ("torch_ref", CAPPED)}
 TARGETS = {"inference 1x320x320": 1.5, "inference 1x1088x1632": 1.0, "training step 4x320x320": 1.3}
@@ -28,7 +30,10 @@ def main(argv=None):
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES, metavar="CASE",
                         help=f"of: {', '.join(CASES)}")
+    add_quick(parser)
     arguments = parser.parse_args(argv)
+    if arguments.quick:
+        arguments.cases, arguments.repeats = [QUICK_CASE], QUICK_REPEATS
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads, "
           f"medians of {arguments.repeats}\n")
     print("| case | runner | seconds | times PyTorch | peak MiB | times PyTorch | target |")

@@ -5,37 +5,45 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from benchmarks import baseline_preparation
+from benchmarks.extent import read_extent
 from data.objects import draw_object
 from data.plan import Settings
 from data.process_dataset import prepare
 from data.scenes import PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs
 from matting.images.writing import write_png
 from matting.trimap import make_trimap
-from matting.usage import program_parser
 
 FOREGROUND_SIZE, BACKGROUND_SIZE = (1250, 1400), (480, 640)  # height, width: typical of AIM-500, of COCO
 FOREGROUNDS = {"a": "hair", "b": "veil", "v": "lace"}  # v is for validation
 NUM_BGS_TRAIN = 48
 BASELINE_COMPOSITES = 2
-REPEATS = 3
 GRAIN = 2  # standard deviation of a sensor's noise, in grey levels
 DISK_BYTES = 2**28
 
 DOCUMENTED_COMPOSITES, CORES = 43_200, 8
 
 
-def write_inputs(root, rng):
+class Extent(NamedTuple):
+    size: tuple  # of the foregrounds, (height, width)
+    repeats: int
+
+
+FULL, QUICK = Extent(FOREGROUND_SIZE, 3), Extent((125, 140), 1)
+
+
+def write_inputs(root, rng, size=FOREGROUND_SIZE):
     """AIM-500/{original,mask,trimap} and train2014 below `root`, as large and as noisy as photographs."""
     for folder in ("AIM-500/original", "AIM-500/mask", "AIM-500/trimap", "train2014"):
         (root / folder).mkdir(parents=True)
     for stem, kind in FOREGROUNDS.items():
-        alpha, colours = draw_object(kind, *FOREGROUND_SIZE, rng)
+        alpha, colours = draw_object(kind, *size, rng)
         _write_photograph(root / "AIM-500" / "original" / f"{stem}.jpg", colours, rng)
         write_png(root / "AIM-500" / "mask" / f"{stem}.png", alpha)
         write_png(root / "AIM-500" / "trimap" / f"{stem}.png", make_trimap(alpha, 10))
@@ -78,7 +86,7 @@ def disk_speed(root):
 
 
 def main(argv=None):
-    program_parser("benchmarks.preparation", __doc__).parse_args(argv)
+    (height, width), repeats = read_extent("benchmarks.preparation", __doc__, FULL, QUICK, argv)
     cv2.setNumThreads(1)  # the workers do so themselves
     timings = {
         "baseline": time_baseline,
@@ -88,9 +96,9 @@ def main(argv=None):
     }
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_inputs(root, np.random.default_rng(0))
+        write_inputs(root, np.random.default_rng(0), (height, width))
         runs = {case: [] for case in timings}
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             for case, measure in timings.items():
                 with tempfile.TemporaryDirectory(dir=root) as output:
                     runs[case].append(measure(root, Path(output)))
@@ -98,9 +106,8 @@ def main(argv=None):
 
     results = {case: tuple(map(statistics.median, zip(*measured, strict=True))) for case, measured in runs.items()}
     baseline_seconds, baseline_bytes = results.pop("baseline")
-    height, width = FOREGROUND_SIZE
     print(f"{width}x{height} foregrounds over {BACKGROUND_SIZE[1]}x{BACKGROUND_SIZE[0]} backgrounds, one thread a "
-          f"process, medians of {REPEATS} runs of {2 * NUM_BGS_TRAIN + 1} composites, {os.cpu_count()} cores here\n")
+          f"process, medians of {repeats} runs of {2 * NUM_BGS_TRAIN + 1} composites, {os.cpu_count()} cores here\n")
     print("| | composites/s | ratio | bytes/composite | ratio |\n|---|---|---|---|---|")
     print(f"| transcription, 1 process | {1 / baseline_seconds:.2f} | 1 | {baseline_bytes:,.0f} | 1 |")
     for (compression, workers), (seconds, size) in results.items():

@@ -9,26 +9,34 @@ import re
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.extent import read_extent
 from benchmarks.loading import NUM_BGS_TRAIN, program
-from benchmarks.preparation import write_inputs
+from benchmarks.preparation import FOREGROUND_SIZE, write_inputs
 from data.plan import Settings
 from data.process_dataset import prepare
-from matting.usage import program_parser
 
-SECONDS = 6  # a measurement
 GPUS = 8
 RATES = (31, 310)  # samples a second that a GPU trains on: the published speed, and ten times that
 MB = 1e6
 
 
-def count_samples(load, process, start, counts):
-    """Load for SECONDS from `start` on; note how many samples that were and how many bytes were read of files."""
+class Extent(NamedTuple):
+    size: tuple  # of the foregrounds, (height, width)
+    seconds: float  # of a measurement
+
+
+FULL, QUICK = Extent(FOREGROUND_SIZE, 6), Extent((330, 330), 0.2)
+
+
+def count_samples(load, process, start, seconds, counts):
+    """Load for `seconds` from `start` on; note how many samples that were and how many bytes were read of files."""
     time.sleep(max(0, start - time.monotonic()))
     before, samples = bytes_read(), 0
-    while time.monotonic() < start + SECONDS:
+    while time.monotonic() < start + seconds:
         load(1000 * process + samples)
         samples += 1
     counts.put((samples / (time.monotonic() - start), bytes_read() - before, samples))
@@ -39,11 +47,12 @@ def bytes_read():
     return int(re.search(r"rchar: (\d+)", Path("/proc/self/io").read_text())[1])
 
 
-def measure(load, processes):
+def measure(load, processes, seconds):
     """(samples a second of all processes together, bytes read a sample)."""
     fork = multiprocessing.get_context("fork")
     counts, start = fork.Queue(), time.monotonic() + 1
-    started = [fork.Process(target=count_samples, args=(load, process, start, counts)) for process in range(processes)]
+    started = [fork.Process(target=count_samples, args=(load, process, start, seconds, counts))
+               for process in range(processes)]
     for process in started:
         process.start()
     rates, read, samples = zip(*(counts.get() for _ in started), strict=True)
@@ -53,14 +62,14 @@ def measure(load, processes):
 
 
 def main(argv=None):
-    program_parser("benchmarks.scaling", __doc__).parse_args(argv)
+    size, duration = read_extent("benchmarks.scaling", __doc__, FULL, QUICK, argv)
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         data_dir, bg_dir = Path(folder) / "AIM-500", Path(folder) / "train2014"
-        write_inputs(Path(folder), np.random.default_rng(0))
+        write_inputs(Path(folder), np.random.default_rng(0), size)
         prepare(data_dir, bg_dir, Settings(NUM_BGS_TRAIN, 1, False, ("v",)), "fast", num_workers=1)
-        loads = {mode: program(data_dir, bg_dir, mode) for mode in ("offline", "online")}
-        found = {(mode, processes): measure(load, processes)
+        loads = {mode: program(data_dir, bg_dir, {"composition": mode}) for mode in ("offline", "online")}
+        found = {(mode, processes): measure(load, processes, duration)
                  for mode, load in loads.items() for processes in sorted({1, cores, 2 * cores})}
 
     print(f"{cores} cores\n\n| composition | processes | samples/s | times one | MB read a sample |\n"

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 import ms_impl.src.utils
 import torch_ref.utils
-from matting.config import IndexNetConfig
+from matting.config import CHOICES, IndexNetConfig
 from matting.training.dropout import dropout_mask
 from matting.weights.names import from_mindspore
 from ms_impl.learner import LOSS_COLUMNS, Objective
@@ -27,8 +27,7 @@ SHORT = {  # one block a stage, half as wide inside: every part of the default n
 SMALL = {**SHORT, "width_mult": 0.25}  # also a quarter as wide everywhere
 INDEX_VARIANTS = [
     {"index_kind": kind, "use_nonlinear": nonlinear, "use_context": context}
-    for kind, nonlinear, context in itertools.product(
-        ("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True))
+    for kind, nonlinear, context in itertools.product(CHOICES["index_kind"], (False, True), (False, True))
 ]
 OTHER_VARIANTS = [
     {"resampling": "max"},

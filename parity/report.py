@@ -157,9 +157,12 @@ def within(section):
 def main(argv=None):
     parser = program_parser("parity.report", __doc__)
     parser.add_argument("-o", "--output", default="build/parity", metavar="FOLDER", help="default: build/parity")
-    folder = Path(parser.parse_args(argv).output)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=VARIANTS, metavar="VARIANT",
+                        help=f"of: {', '.join(VARIANTS)} (default: all)")
+    own = parser.parse_args(argv)
+    folder = Path(own.output)
     config = Config()
-    sections = [*measure(config, VARIANTS), measure_steps(config)]
+    sections = [*measure(config, {label: VARIANTS[label] for label in own.only}), measure_steps(config)]
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("parity.json", to_json(sections)), ("parity.html", to_html(sections))):
         with atomic_path(folder / name) as temporary:

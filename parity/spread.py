@@ -115,9 +115,11 @@ def main(argv=None):
     parser.add_argument("-o", "--output", type=Path, default=Path("build/spread"), metavar="FOLDER",
                         help="for drawn sets and logs (default: build/spread)")
     parser.add_argument("--only", choices=TRAININGS, help="measure this training; what is recorded of others stays")
+    parser.add_argument("--seeds", type=int, metavar="NUMBER", help="train from so many (default: 6 short, 3 long)")
     own = parser.parse_args(argv)
     for name in [own.only] if own.only else TRAININGS:
-        runs = measure(TRAININGS[name], own.output / name)
+        training = TRAININGS[name]
+        runs = measure(training._replace(seeds=own.seeds or training.seeds), own.output / name)
         write_record(name, runs)
         print(table(name, runs))
 

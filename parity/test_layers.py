@@ -22,7 +22,7 @@ import torch_ref.losses
 import torch_ref.model
 import torch_ref.modules
 import torch_ref.utils
-from matting.config import IndexNetConfig
+from matting.config import CHOICES, IndexNetConfig
 from parity.compare import assert_equal, flatten
 from parity.networks import Pair, mindspore_gradients, torch_gradients
 
@@ -70,7 +70,7 @@ CONVOLUTIONS = {
     "dilated": (4, 6, 3, 1, None, 4), "depthwise": (6, 6, 3, 1, None, 1, 6), "unpadded": (4, 6, 3, 1, 0),
     "dilated depthwise": (6, 6, 3, 1, None, 2, 6), "narrow 5x5": (32, 1, 5), "narrow 3x3": (16, 4, 3),
 }
-INDEX_VARIANTS = list(itertools.product(("holistic", "depthwise_o2o", "depthwise_m2o"), (False, True), (False, True)))
+INDEX_VARIANTS = list(itertools.product(CHOICES["index_kind"], (False, True), (False, True)))
 
 
 

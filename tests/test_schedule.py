@@ -1,14 +1,13 @@
 """The learning-rate schedule, against numbers worked out by hand."""
-from types import SimpleNamespace
-
 import numpy as np
 
+from matting.config import Config
 from matting.training.schedule import learning_rates
 
 
 def rates(steps_per_epoch=2, **changes):
     values = {"learning_rate": 0.01, "lr_decay": 0.1, "milestones": (2, 3), "epochs": 5} | changes
-    return learning_rates(SimpleNamespace(**values), steps_per_epoch)
+    return learning_rates(Config(**values), steps_per_epoch)
 
 
 def test_rate_falls_with_the_first_step_of_a_milestone_epoch():

@@ -1,0 +1,120 @@
+"""The files that a user of the documented commands has: data sets, photographs, weights; all small, all generated."""
+import zipfile
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+import torch_ref.export
+from matting.config import config_parser, load_config, save_config
+from matting.dataset.aim500 import VALIDATION_STEMS
+from matting.weights.files import write_weights
+from matting.weights.names import torchvision_names
+from torch_ref.model import Encoder
+from torch_ref.registry import build
+from torch_ref.utils import get_weights
+
+TINY_NETWORK = "--index_kind holistic --use_context False --apply_aspp False"
+HELD_OUT = "o_held_out"
+SIZE = (72, 96)  # of photographs, (height, width)
+VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each stage
+
+
+def write_foregrounds(folder, stems):
+    """original, mask and trimap of each stem: noise that is transparent at the left and opaque at the right."""
+    ramp = np.tile(np.linspace(0, 255, SIZE[1], dtype=np.uint8), (SIZE[0], 1))
+    trimap = np.where((ramp > 0) & (ramp < 255), 128, ramp).astype(np.uint8)
+    for role in ("original", "mask", "trimap"):
+        (folder / role).mkdir(parents=True)
+    for seed, stem in enumerate(stems):
+        write_photograph(folder / "original" / f"{stem}.jpg", seed)
+        Image.fromarray(ramp).save(folder / "mask" / f"{stem}.png")
+        Image.fromarray(trimap).save(folder / "trimap" / f"{stem}.png")
+
+
+def write_photograph(path, seed=0):
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)).save(path)
+
+
+def write_trimap(path):
+    trimap = np.zeros(SIZE, np.uint8)
+    trimap[:, SIZE[1] // 3:], trimap[:, -SIZE[1] // 3:] = 128, 255
+    Image.fromarray(trimap).save(path)
+
+
+def write_aim500(folder):
+    write_foregrounds(folder, [*VALIDATION_STEMS, "o_00000001", "o_00000002"])
+
+
+def write_photos(folder):
+    write_foregrounds(folder, [HELD_OUT, "o_00000001"])
+
+
+def write_backgrounds(folder):
+    """One for each foreground of validation, and four to train on."""
+    folder.mkdir()
+    for seed in range(len(VALIDATION_STEMS) + 4):
+        write_photograph(folder / f"{seed:04}.jpg", seed)
+
+
+def write_validation_list(path):
+    path.write_text(HELD_OUT)
+
+
+def write_mobilenet(path):
+    """ImageNet MobileNetV2 in torchvision's naming."""
+    torch.manual_seed(0)
+    config, _ = load_config(config_parser(""), [])
+    weights = {f"encoder.{name}": value for name, value in Encoder(config.network).state_dict().items()}
+    names = torchvision_names([name for name in weights if not name.endswith("num_batches_tracked")],
+                              [row[3] for row in config.inverted_residual_setting])
+    torch.save({foreign: weights[name] for name, foreign in names.items()}, path)
+
+
+def write_vgg(path):
+    """ImageNet VGG16 with batch norm in torchvision's naming."""
+    torch.manual_seed(0)
+    layers, width = [], 3
+    for channels, convolutions in VGG16:
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(width, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+            width = channels
+        layers.append(nn.MaxPool2d(2, 2))
+    state = nn.Sequential(*layers).state_dict()
+    torch.save({f"features.{name}": value for name, value in state.items()}, path)
+
+
+def write_checkpoint(path):
+    """A trained IndexNet, and the config.yaml beside it."""
+    torch.manual_seed(0)
+    config, _ = load_config(config_parser(""), TINY_NETWORK.split())
+    path.parent.mkdir(exist_ok=True)
+    write_weights(path, get_weights(build(config)))
+    save_config(config, path.parent)
+
+
+def write_onnx(path):
+    checkpoint = path.with_suffix(".pth")
+    write_checkpoint(checkpoint)
+    torch_ref.export.main(["--ckpt_url", str(checkpoint), "--dynamic", "--img_size", *map(str, SIZE)])
+
+
+def write_wheels(folder, requirements):
+    """An empty wheel for each line NAME==VERSION of a requirements file."""
+    folder.mkdir()
+    for line in requirements.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            package, version = line.split("==")
+            start = f"{package.replace('-', '_')}-{version}"
+            with zipfile.ZipFile(folder / f"{start}-py3-none-any.whl", "w") as wheel:
+                wheel.writestr(f"{start}.dist-info/METADATA",
+                               f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+                wheel.writestr(f"{start}.dist-info/WHEEL",
+                               "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+                wheel.writestr(f"{start}.dist-info/RECORD", "")
+
+
+def write_cuda_libraries(folder):
+    """A user's site-packages with what `pip install -r requirements-gpu.txt` leaves there, as far as scripts look."""
+    (folder / "nvidia" / "cudnn" / "lib").mkdir(parents=True)

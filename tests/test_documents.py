@@ -1,0 +1,170 @@
+"""Every command and every Python block of every page runs as typed, from the root of a copy of the repository."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests import given_files
+from tests.edits import make_edits
+from tests.given_files import TINY_NETWORK
+from tests.pages import PAGES, ROOT, commands, fences, name, read
+from tests.waiting import wait_until
+
+# What the pages' capitals stand for here.
+PLACEHOLDERS = {
+    "DEVICE_ID": "0", "DEVICE_NUM": "2", "LOGS_CKPT_DIR": "logs", "MOBILENET_CKPT": "mobilenet.pth",
+    "DATA_DIR": "AIM-500", "BG_DIR": "train2014", "CKPT_URL": "given/best.ckpt", "LOGS_DIR": "eval",
+    "CKPT": "given/best.ckpt", "IMAGE": "photo.jpg", "TRIMAP": "trimap.png", "OUT": "mattes", "TRIAL": "trial",
+    "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
+    "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
+}
+PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
+# What a user has before the first command, made where a command mentions it.
+GIVEN = {
+    "AIM-500": given_files.write_aim500, "train2014": given_files.write_backgrounds,
+    "photo.jpg": given_files.write_photograph, "trimap.png": given_files.write_trimap,
+    "photos": given_files.write_photos, "list.txt": given_files.write_validation_list,
+    "mobilenet.pth": given_files.write_mobilenet, "VGG16_BN.pth": given_files.write_vgg,
+    "given/best.ckpt": given_files.write_checkpoint, "model.onnx": given_files.write_onnx,
+    "wheels": partial(given_files.write_wheels, requirements=ROOT / "requirements-gpu.txt"),
+}
+# Flags that make a command small; each is a documented one, and none changes what the command does. The first row whose
+# words a command holds counts.
+FEW = "--num_bgs_train 2 --num_bgs_val 1"
+TRAINING = "--max_steps 1 --batch_size 2 --input_size 64 --img_size 32 64 --num_workers 1"
+SMALLER = {
+    "-k mean_absolute_difference": "", "-k rises": "", "-k pairs": "", "test_plain.py": "",
+    "make ": "--dry-run",
+    "pip install -r requirements-gpu.txt": "--dry-run --no-index --find-links wheels",
+    "pytest": "--collect-only",
+    "data.process_dataset": FEW,
+    "--kinds more": "--foregrounds 3 --backgrounds 1 --size 64",
+    "data.synthetic": "--foregrounds 5 --backgrounds 4 --size 64",
+    "scripts.train_weights": f"--drawn 3 --size 64 {TRAINING}",
+    "scripts/run_standalone_train_gpu.sh": f"{TRAINING} {TINY_NETWORK}",
+    "scripts/run_distribute_train_gpu.sh": f"{TRAINING} {TINY_NETWORK} --logs_dir logs2",
+    "scripts/run_eval_gpu.sh": "--img_size 32 64",
+    "export.py": "--img_size 32 64 --device_target CPU",
+    "ms_impl.first_look": f"{FEW} --input_size 64 --width_mult 0.25 --num_workers 1 --device_target CPU",
+    "ms_impl.train": f"{FEW} {TRAINING} --device_target CPU",
+    "ms_impl.eval": f"{FEW} --img_size 32 64 --device_target CPU",
+    "benchmarks": "--quick",
+    "parity.report": "--only default",
+    "parity.spread": "--only short --seeds 2",
+}
+# Too long for every run, or what another such command leaves.
+FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
+        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.")
+WRITES = {
+    "data.process_dataset --data_dir AIM-500": "AIM-500/train/data.txt",
+    "data.synthetic --out trial": "trial/foregrounds/validation.txt",
+    "data.mixed_set": "mixed/train.txt",
+    "scripts/run_standalone_train_gpu.sh 0 logs": "logs/best.ckpt",
+    "scripts/run_standalone_train_gpu.sh 0 photo_logs": "photo_logs/best.ckpt",
+    "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
+    "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
+    "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
+    "ms_impl.predict --ckpt_url": "mattes/photo_cutout.png",
+}
+USER = "user"  # folder in the copy
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "logs")
+RUN_ELSEWHERE = {"parity/README.md": "parity/test_compare.py"}  # Python of pages
+PATIENCE = 600  # seconds for a command, and for a training in the background, on a busy machine
+
+
+def first_of(table, command):
+    """The row of a table whose words a command holds, the first such row; None where there is none."""
+    return next((row for words, row in table.items() if words in command), None)
+
+
+def typed(text):
+    """What a page shows -> what its user types: capitals filled in."""
+    return PLACEHOLDER.sub(lambda match: PLACEHOLDERS[match[0]], text)
+
+
+def shown():
+    """(page, command) of every command, each once, the long ones marked."""
+    pages = {}
+    for page in PAGES:
+        for command in commands(read(page)):
+            pages.setdefault(typed(command), page)
+    return [pytest.param(page, command, id=f"{name(page)}: {' '.join(command.split())}",
+                         marks=[pytest.mark.full] * any(words in command for words in FULL))
+            for command, page in pages.items()]
+
+
+def python(page):
+    """A page's Python, all of it one program."""
+    return "\n".join(fence.text for fence in fences(read(page)) if fence.language == "python")
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory):
+    """A function: page -> a copy of the repository's files, with the edits that the page shows."""
+    made = {}
+
+    def clone_for(page):
+        edits = "".join(fence.text for fence in fences(read(page)) if fence.language == "diff")
+        if edits not in made:
+            made[edits] = shutil.copytree(ROOT, tmp_path_factory.mktemp("clone") / "repository", ignore=NOT_COPIED)
+            make_edits(made[edits], edits)
+            given_files.write_cuda_libraries(Path(sysconfig.get_path("purelib", "posix_user",
+                                                                     {"userbase": made[edits] / USER})))
+        return made[edits]
+
+    return clone_for
+
+
+def give(clone, text):
+    """Make the files that a text mentions and that a user has before the first command."""
+    for file, write in GIVEN.items():
+        if file in text and not (clone / file).exists():
+            write(clone / file)
+
+
+def run(clone, words):
+    """In the copy, on the CPU, with this interpreter's programs and the copy's USER for packages of the user's own."""
+    python = Path(sys.executable)
+    environment = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}", "DEVICE_TARGET": "CPU",
+                                "PYTHONUSERBASE": str(clone / USER)}
+    return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(("page", "command"), shown())
+def test_command_runs_as_typed(clones, page, command):
+    command = f"{command} {first_of(SMALLER, command) or ''}"
+    clone = clones(page)
+    give(clone, command)
+    finished = run(clone, ["bash", "-c", command])
+    assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
+    output = first_of(WRITES, command)
+    if output:
+        wait_until((clone / output).is_file, PATIENCE, f"{output} was not written")  # trained in the background
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python(page) and name(page) not in RUN_ELSEWHERE], ids=name)
+def test_python_runs_as_typed(clones, page):
+    code, clone = typed(python(page)), clones(page)
+    give(clone, code)
+    finished = run(clone, [sys.executable, "-c", code])
+    assert finished.returncode == 0, finished.stderr[-2000:]
+
+
+def test_a_command_that_fails_is_found():
+    assert run(ROOT, ["bash", "-c", "make --dry-run tea"]).returncode
+    assert run(ROOT, ["bash", "-c", "python -m ms_impl.tea"]).returncode
+
+
+def test_what_the_tables_say_is_shown():
+    """Every row is about a command that some page shows, so that none goes unnoticed when a page changes."""
+    found = [parameters.values[1] for parameters in shown()]
+    for words in (*SMALLER, *WRITES, *FULL):
+        assert any(words in command for command in found), f"no page shows {words}"
+    for page, test in RUN_ELSEWHERE.items():
+        assert Path(page).name in read(ROOT / test)
