@@ -5,6 +5,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from matting.compat import zip_equal
 from matting.training.dropout import dropout_mask
 from matting.training.loss_scale import LossScale
 from matting.training.stage import SINGLE_PROCESS
@@ -137,6 +138,31 @@ class TrainStep(nn.Cell):
         return ops.depend(loss, self.optimiser(gradients, *numbers_and_batch[:self.numbers]))
 
 
+class Average(nn.Cell):
+    """An Average (matting.training.stage), which MindSpore has none of: a second set of parameters."""
+
+    def __init__(self, network):
+        super().__init__(auto_prefix=False)
+        self.weights = ms.ParameterTuple(network.get_parameters())
+        self.averages = self.weights.clone("average", init="same")
+        self.map = ops.HyperMap()
+
+    def construct(self, decay):
+        return self.map(ops.partial(self.blend, decay), self.averages, self.weights)
+
+    def blend(self, decay, average, weight):
+        return ops.assign(average, decay * average + (1 - decay) * weight)
+
+    def update(self, decay):
+        self(ms.Tensor(decay, ms.float32))
+
+    def exchange(self):
+        for average, weight in zip_equal(self.averages, self.weights):
+            held = weight.copy()
+            weight.set_data(average.copy())
+            average.set_data(held)
+
+
 class Learner:
     """A Learner (matting.training.stage) whose loss and gradients are averaged over the group."""
 
@@ -178,6 +204,9 @@ class Learner:
 
     def set_weights(self, weights):
         set_weights(self.network, weights)
+
+    def average(self):
+        return Average(self.network)
 
     def save(self, path):
         save_checkpoint(self.network, path)

@@ -1,6 +1,7 @@
 """What the training loop asks of PyTorch: a step, prediction, and the state that a resumed run takes up."""
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from matting.training.dropout import dropout_mask
 from matting.training.loss_scale import LossScale
@@ -51,6 +52,22 @@ class ClipNorm:
         return [self.limit / norm.clamp(min=self.limit) * gradient for gradient in gradients]
 
 
+class Average:
+    """An Average (matting.training.stage): a second network, beside the learner's."""
+
+    def __init__(self, learner):
+        self.learner = learner
+        self.model = AveragedModel(learner.network, use_buffers=True)
+        self.update(0)
+
+    def update(self, decay):
+        self.model.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self.model.update_parameters(self.learner.network)
+
+    def exchange(self):
+        self.learner.network, self.model.module = self.model.module, self.learner.network
+
+
 class Learner:
     """A Learner (matting.training.stage)."""
 
@@ -98,6 +115,9 @@ class Learner:
 
     def set_weights(self, weights):
         set_weights(self.network, weights)
+
+    def average(self):
+        return Average(self)
 
     def save(self, path):
         save_checkpoint(self.network, path)
