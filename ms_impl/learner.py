@@ -97,7 +97,10 @@ class Objective(nn.Cell):
 
 
 class ClipNorm(nn.Cell):
-    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
+    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`, by PyTorch's formula.
+
+    MindSpore's own, ops.clip_by_norm and ops.clip_by_global_norm, are deprecated.
+    """
 
     def __init__(self, limit):
         super().__init__()
@@ -106,7 +109,7 @@ class ClipNorm(nn.Cell):
 
     def construct(self, gradients):
         norm = ops.sqrt(ops.addn(self.map(self.square_sum, gradients)))
-        return self.map(ops.partial(self.scale, self.limit / ops.maximum(norm, self.limit)), gradients)
+        return self.map(ops.partial(self.scale, ops.minimum(self.limit / (norm + 1e-6), 1)), gradients)
 
     def square_sum(self, gradient):
         return ops.square(gradient).sum()

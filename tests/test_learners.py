@@ -46,11 +46,19 @@ FRAMEWORKS = {
     "pytorch": SimpleNamespace(
         package=torch_ref, prepare=lambda config: None,
         parameter=lambda name, values: torch.nn.Parameter(torch.tensor(values)),
-        clip=lambda limit, gradients: [gradient.numpy() for gradient in torch_ref.learner.ClipNorm(limit)(
-            list(map(torch.tensor, gradients)))],
+        clip=lambda limit, gradients: clipped_by_pytorch(limit, gradients),
         apply_gradient=lambda optimiser, gradient, rate, step: apply_in_pytorch(optimiser, gradient, rate),
         values=lambda parameter: parameter.detach().numpy()),
 }
+
+
+def clipped_by_pytorch(limit, gradients):
+    """By the function that torch_ref.learner calls."""
+    weights = [torch.nn.Parameter(torch.zeros(gradient.shape)) for gradient in gradients]
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = torch.tensor(gradient)
+    torch.nn.utils.clip_grad_norm_(weights, limit)
+    return [weight.grad.numpy() for weight in weights]
 
 
 def apply_in_pytorch(optimiser, gradient, rate):
