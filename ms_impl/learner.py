@@ -161,8 +161,8 @@ class Average(nn.Cell):
 
     def exchange(self):
         for average, weight in zip_equal(self.averages, self.weights):
-            held = weight.copy()
-            weight.set_data(average.copy())
+            held = ms.Tensor(weight)  # of the same memory: nothing is copied
+            weight.set_data(average)
             average.set_data(held)
 
 
