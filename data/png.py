@@ -1,4 +1,7 @@
-"""A PNG encoder for composites: every row Paeth-predicted, then one quick pass of deflate (W3C PNG, clauses 7-10)."""
+"""A PNG encoder for composites: every row Paeth-predicted, then one quick pass of deflate (W3C PNG, clauses 7-10).
+
+Not by imagecodecs: at its quickest it takes twice the time (docs/libraries.md).
+"""
 import struct
 import zlib
 

@@ -1,4 +1,7 @@
-"""Worker processes that stop when asked, end with their parent, and are missed when something kills them."""
+"""Worker processes that stop when asked, end with their parent, and are missed when something kills them.
+
+Not by loky: its workers take longer to start and outlive a parent that is killed.
+"""
 import logging
 import multiprocessing
 import os

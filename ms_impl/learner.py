@@ -5,6 +5,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from matting.compat import zip_equal
 from matting.training.dropout import dropout_mask
 from matting.training.loss_scale import LossScale
 from matting.training.stage import SINGLE_PROCESS
@@ -96,7 +97,10 @@ class Objective(nn.Cell):
 
 
 class ClipNorm(nn.Cell):
-    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
+    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`, by PyTorch's formula.
+
+    MindSpore's own, ops.clip_by_norm and ops.clip_by_global_norm, are deprecated.
+    """
 
     def __init__(self, limit):
         super().__init__()
@@ -105,7 +109,7 @@ class ClipNorm(nn.Cell):
 
     def construct(self, gradients):
         norm = ops.sqrt(ops.addn(self.map(self.square_sum, gradients)))
-        return self.map(ops.partial(self.scale, self.limit / ops.maximum(norm, self.limit)), gradients)
+        return self.map(ops.partial(self.scale, ops.minimum(self.limit / (norm + 1e-6), 1)), gradients)
 
     def square_sum(self, gradient):
         return ops.square(gradient).sum()
@@ -135,6 +139,31 @@ class TrainStep(nn.Cell):
         loss = self.total(loss) / self.devices
         gradients = self.clip(self.average(gradients))
         return ops.depend(loss, self.optimiser(gradients, *numbers_and_batch[:self.numbers]))
+
+
+class Average(nn.Cell):
+    """An Average (matting.training.stage), which MindSpore has none of: a second set of parameters."""
+
+    def __init__(self, network):
+        super().__init__(auto_prefix=False)
+        self.weights = ms.ParameterTuple(network.get_parameters())
+        self.averages = self.weights.clone("average", init="same")
+        self.map = ops.HyperMap()
+
+    def construct(self, decay):
+        return self.map(ops.partial(self.blend, decay), self.averages, self.weights)
+
+    def blend(self, decay, average, weight):
+        return ops.assign(average, decay * average + (1 - decay) * weight)
+
+    def update(self, decay):
+        self(ms.Tensor(decay, ms.float32))
+
+    def exchange(self):
+        for average, weight in zip_equal(self.averages, self.weights):
+            held = ms.Tensor(weight)  # of the same memory: nothing is copied
+            weight.set_data(average)
+            average.set_data(held)
 
 
 class Learner:
@@ -178,6 +207,9 @@ class Learner:
 
     def set_weights(self, weights):
         set_weights(self.network, weights)
+
+    def average(self):
+        return Average(self.network)
 
     def save(self, path):
         save_checkpoint(self.network, path)

@@ -50,14 +50,10 @@ class ScaledGradients(nn.Cell):
         scaled_loss, gradients = self.loss_and_gradients(scale, *batch)
         loss = self.total(scaled_loss / scale) / self.devices
         gradients = self.map(ops.partial(self.unscale, scale), self.average(gradients))
-        finite = ops.isfinite(ops.addn(self.map(self.sum, gradients)))
-        return loss, finite, self.clip(gradients)
+        return loss, ms.amp.all_finite(gradients), self.clip(gradients)
 
     def unscale(self, scale, gradient):
         return gradient / scale
-
-    def sum(self, gradient):
-        return gradient.sum()
 
 
 class Update(nn.Cell):

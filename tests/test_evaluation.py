@@ -101,6 +101,15 @@ def test_validation_measures_the_same_and_writes_nothing(tmp_path, composites):
     assert means == evaluate_folder(half, config, composites, tmp_path / "logs", {})
 
 
+def test_validation_measures_nothing_but_predictions(tmp_path, composites, monkeypatch):
+    measured = []
+    monkeypatch.setattr(evaluation, "evaluate", lambda *mattes: measured.append(1) or evaluate(*mattes))
+    validate(half, composites, config_for(tmp_path))
+    assert len(measured) == len(composites)
+    evaluate_folder(half, config_for(tmp_path), composites, tmp_path / "logs", {})
+    assert len(measured) == (1 + 2) * len(composites)
+
+
 def test_log_names_every_image_the_means_and_the_slowest(tmp_path, composites):
     evaluate_folder(half, config_for(tmp_path), composites, tmp_path / "logs", {})
     log = (tmp_path / "logs" / "eval.log").read_text()

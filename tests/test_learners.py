@@ -46,11 +46,19 @@ FRAMEWORKS = {
     "pytorch": SimpleNamespace(
         package=torch_ref, prepare=lambda config: None,
         parameter=lambda name, values: torch.nn.Parameter(torch.tensor(values)),
-        clip=lambda limit, gradients: [gradient.numpy() for gradient in torch_ref.learner.ClipNorm(limit)(
-            list(map(torch.tensor, gradients)))],
+        clip=lambda limit, gradients: clipped_by_pytorch(limit, gradients),
         apply_gradient=lambda optimiser, gradient, rate, step: apply_in_pytorch(optimiser, gradient, rate),
         values=lambda parameter: parameter.detach().numpy()),
 }
+
+
+def clipped_by_pytorch(limit, gradients):
+    """By the function that torch_ref.learner calls."""
+    weights = [torch.nn.Parameter(torch.zeros(gradient.shape)) for gradient in gradients]
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = torch.tensor(gradient)
+    torch.nn.utils.clip_grad_norm_(weights, limit)
+    return [weight.grad.numpy() for weight in weights]
 
 
 def apply_in_pytorch(optimiser, gradient, rate):
@@ -190,11 +198,43 @@ def test_an_average_is_predicted_with_and_changes_no_training(framework, learner
     assert found == plain
     for name, value in after[1].items():
         np.testing.assert_array_equal(learner.weights()[name], value, err_msg=name)
-    learner.set_weights({name: 0.25 * start[name] + 0.25 * after[0][name] + 0.5 * last for name, last in
-                         after[1].items()})
+    first, second = 1 / 10, 2 / 11  # the warm-up's, of which neither reaches 0.5
+    learner.set_weights({name: second * (first * start[name] + (1 - first) * after[0][name]) + (1 - second) * last
+                         for name, last in after[1].items()})
     np.testing.assert_allclose(prediction, learner.predict(image), atol=1e-4 * abs(prediction).max())
     learner.set_weights(after[1])
     assert abs(prediction - learner.predict(image)).max() > 1e-2 * abs(prediction).max()
+
+
+def test_an_average_is_kept_where_the_weights_are(learner, monkeypatch):
+    """Neither a step nor a prediction takes them to the host."""
+    averaged = MovingAverage(learner, 0.5)
+    for to_host in ("weights", "set_weights"):
+        monkeypatch.setattr(learner, to_host, None)
+    averaged.step(batch(0), 0.01)
+    averaged.predict(batch(0)["input"][:1])
+
+
+def test_a_resumed_average_goes_on_bit_for_bit(learner, tmp_path):
+    averaged = MovingAverage(learner, 0.5)
+    averaged.step(batch(0), 0.01)
+    averaged.save(tmp_path / f"middle{learner.suffix}")
+    middle = averaged.state()
+
+    def go_on(averaged, name):
+        losses = [averaged.step(batch(step), 0.01) for step in (1, 2)]
+        averaged.save(tmp_path / f"{name}{learner.suffix}")
+        return {"losses": losses, **averaged.state(), **read_weights(tmp_path / f"{name}{learner.suffix}")}
+
+    expected = go_on(averaged, "whole")
+    for step in (3, 4):
+        averaged.step(batch(step), 0.01)
+    averaged.load(tmp_path / f"middle{learner.suffix}")
+    averaged.restore(middle)
+    found = go_on(averaged, "resumed")
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.fixture(scope="module")

@@ -474,13 +474,13 @@ def test_pictures_recompose_with_the_predicted_alpha(tmp_path):
 
 
 def test_the_average_forgets_by_its_decay_and_trains_as_without_it(tmp_path):
-    plain, averaged = LinearLearner(), MovingAverage(LinearLearner(), 0.75)
+    plain, averaged = LinearLearner(), MovingAverage(LinearLearner(), 0.2)
     expected = plain.coefficients
-    for step, batch in zip(range(3), batches(0), strict=False):
+    for step, (batch, decay) in enumerate(zip(batches(0), (1 / 10, 2 / 11, 0.2), strict=False)):  # 3 / 12 is more
         assert averaged.step(batch, 0.1) == plain.step(batch, 0.1)
-        expected = 0.75 * expected + 0.25 * plain.coefficients
-        np.testing.assert_allclose(averaged.average["coefficients"], expected, rtol=1e-12)
+        expected = decay * expected + (1 - decay) * plain.coefficients
         averaged.save(tmp_path / str(step))
+        np.testing.assert_allclose(np.frombuffer((tmp_path / str(step)).read_bytes()), expected, rtol=1e-12)
         np.testing.assert_array_equal(averaged.learner.coefficients, plain.coefficients)
     ones = np.ones((1, 4, 1, 1))
     assert averaged.predict(ones).item() == pytest.approx(expected.sum()) != pytest.approx(plain.predict(ones).item())
@@ -496,6 +496,30 @@ def test_an_averaged_training_continues_bit_for_bit(tmp_path):
     with np.load(tmp_path / "whole" / "tiny-4_5.resume.npz") as state:
         saved = np.frombuffer((tmp_path / "whole" / "tiny-4_5.bin").read_bytes())
         assert abs(saved - state["weights.coefficients"]).max() > 1e-4
+
+
+class Counting(LinearLearner):
+    """Its one weight is 1 at first and 0 ever after."""
+
+    def __init__(self):
+        super().__init__()
+        self.coefficients = np.ones(1)
+
+    def step(self, batch, learning_rate):
+        self.coefficients = np.zeros(1)
+
+
+def share_of_the_initial_weights(learner, steps):
+    for _ in range(steps):
+        learner.step(None, 0.1)
+    return learner.average.coefficients.item()
+
+
+def test_initial_weights_are_soon_forgotten():
+    assert share_of_the_initial_weights(MovingAverage(Counting(), 0.999), 180) < 1e-12
+    warmed_up = MovingAverage(Counting(), 0.999)
+    warmed_up.restore({"momentum": None, "weights.coefficients": np.ones(1)})  # saved before there was a warm-up
+    assert share_of_the_initial_weights(warmed_up, 180) == pytest.approx(0.999**180)
 
 
 def test_resume_refuses_to_begin_averaging_in_mid_run(tmp_path):

@@ -28,6 +28,20 @@ def batches(step, pause=0):
         step += 1
 
 
+class LinearAverage:
+    """An Average of the coefficients."""
+
+    def __init__(self, learner):
+        self.learner = learner
+        self.coefficients = learner.coefficients
+
+    def update(self, decay):
+        self.coefficients = decay * self.coefficients + (1 - decay) * self.learner.coefficients
+
+    def exchange(self):
+        self.coefficients, self.learner.coefficients = self.learner.coefficients, self.coefficients
+
+
 class LinearLearner:
     """alpha = coefficients . channels, mean squared error, momentum 0.9."""
 
@@ -52,6 +66,9 @@ class LinearLearner:
 
     def set_weights(self, weights):
         self.coefficients = weights["coefficients"]
+
+    def average(self):
+        return LinearAverage(self)
 
     def save(self, path):
         path.write_bytes(self.coefficients.tobytes())

@@ -15,7 +15,7 @@ class TrainingLoader(TrainingBatches):
     def __iter__(self):
         loader = DataLoader(self.feed, self.config.batch_size, num_workers=self.workers,
                             prefetch_factor=1, worker_init_fn=_ignore_interrupts,
-                            generator=torch.Generator())  # of its own: the global one is dropout's
+                            generator=torch.Generator())  # of its own: loading draws nothing from the global one
         with torch.profiler.record_function("import"):  # what DataLoader would import while its processes may be dying
             pass
         try:

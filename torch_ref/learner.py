@@ -1,6 +1,7 @@
 """What the training loop asks of PyTorch: a step, prediction, and the state that a resumed run takes up."""
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from matting.training.dropout import dropout_mask
 from matting.training.loss_scale import LossScale
@@ -40,15 +41,20 @@ class Adam(Shared, torch.optim.Adam):
         super().__init__(groups, betas=(0.9, 0.999), eps=1e-8)
 
 
-class ClipNorm:
-    """Gradients -> the same, scaled down together where the norm of all of them exceeds `limit`."""
+class Average:
+    """An Average (matting.training.stage): a second network, beside the learner's."""
 
-    def __init__(self, limit):
-        self.limit = limit
+    def __init__(self, learner):
+        self.learner = learner
+        self.model = AveragedModel(learner.network, use_buffers=True)
+        self.update(0)
 
-    def __call__(self, gradients):
-        norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients))
-        return [self.limit / norm.clamp(min=self.limit) * gradient for gradient in gradients]
+    def update(self, decay):
+        self.model.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self.model.update_parameters(self.learner.network)
+
+    def exchange(self):
+        self.learner.network, self.model.module = self.model.module, self.learner.network
 
 
 class Learner:
@@ -69,7 +75,7 @@ class Learner:
         self.device = next(network.parameters()).device
         self.forward = HalfPrecision(network, self.device.type) if config.amp else network
         self.loss_scale = LossScale(config.amp)
-        self.clip = ClipNorm(config.clip_norm) if config.clip_norm else None
+        self.clip_norm = config.clip_norm
         self.seed = config.seed
         self.steps = 0
 
@@ -99,6 +105,9 @@ class Learner:
     def set_weights(self, weights):
         set_weights(self.network, weights)
 
+    def average(self):
+        return Average(self)
+
     def save(self, path):
         save_checkpoint(self.network, path)
 
@@ -125,16 +134,14 @@ class Learner:
     def _take_gradients(self):
         """Unscale and clip the gradients -> whether the optimiser can take them."""
         weights = [weight for _, weight in self._learning()]
-        gradients = [weight.grad for weight in weights]
         finite = True
         if self.loss_scale.used:
-            gradients = [gradient / self.loss_scale.scale for gradient in gradients]
-            finite = sum(gradient.sum() for gradient in gradients).isfinite().item()
+            for weight in weights:
+                weight.grad /= self.loss_scale.scale
+            finite = sum(weight.grad.sum() for weight in weights).isfinite().item()
             self.loss_scale.update(finite)
-        if self.clip:
-            gradients = self.clip(gradients)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.grad = gradient
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(weights, self.clip_norm)
         return finite
 
     def _moment(self, weight, name):

@@ -50,7 +50,7 @@ class ImageResult(NamedTuple):
     grad: float
     conn: float
     seconds: float
-    half_matte: dict  # {metric: value} of a matte that is 0.5 in all of the unknown region
+    half_matte: "dict | None"  # {metric: value} of a matte that is 0.5 in all of the unknown region; None: not asked
 
 
 class _Image(NamedTuple):
@@ -101,7 +101,7 @@ def evaluate_folder(predict, config, composites, folder, versions):
         tell(f"{config.ckpt_url} on {len(composites)} images of {config.data_dir}, {config.metric_protocol} protocol")
         results = []
         images = evaluate_images(predict, config, composites,
-                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels))
+                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels), for_scale=True)
         for result in tqdm(images, total=len(composites), disable=None, unit="image"):
             results.append(result)
             tell(f"{result.name}: {_told(result._asdict())}")
@@ -118,16 +118,16 @@ def validate(predict, composites, config):
     return mean_metrics(list(evaluate_images(predict, config, composites)))
 
 
-def evaluate_images(predict, config, composites, keep=lambda name, pixels: None):
+def evaluate_images(predict, config, composites, keep=lambda name, pixels: None, for_scale=False):
     """Yield an ImageResult for each ValidationComposite, in order.
 
     keep(name, (h, w) uint8 matte at the fitted size) is called in a thread. Reading, measuring and keeping overlap with
-    prediction, which stays in the caller's thread.
+    prediction, which stays in the caller's thread. for_scale: measure mattes of 0.5, too.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         images = _map_ahead(pool, partial(_read, config), composites)
         predicted = (_timed_prediction(predict, image) for image in images)
-        yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep), predicted)
+        yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep, for_scale), predicted)
 
 
 def mean_metrics(results):
@@ -170,16 +170,20 @@ def _timed_prediction(predict, image):
     return image, output, time.perf_counter() - start
 
 
-def _measure(protocol, keep, predicted):
+def _measure(protocol, keep, for_scale, predicted):
     image, output, seconds = predicted
     pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap)))
     keep(image.name, pixels)
     true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
     alpha = true_pixels / np.float32(255)
     metrics = evaluate(pixels / np.float32(255), alpha, trimap, protocol)
-    half_pixels = to_uint8(fuse(np.full_like(alpha, 0.5), trimap))
-    half_matte = evaluate(half_pixels / np.float32(255), alpha, trimap, protocol)
+    half_matte = _measure_half(alpha, trimap, protocol) if for_scale else None
     return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
+
+
+def _measure_half(alpha, trimap, protocol):
+    pixels = to_uint8(fuse(np.full_like(alpha, 0.5), trimap))
+    return evaluate(pixels / np.float32(255), alpha, trimap, protocol)
 
 
 def _check_all_there(composites):

@@ -15,6 +15,9 @@ class LossScale:
 
     Halved where a gradient overflows, in which case the step is to be skipped; doubled after INTERVAL steps in a row
     without. These are the numbers of PyTorch's GradScaler. Where it is not `used`, the scale is 1 and stays.
+
+    Of the frameworks' own, GradScaler halves for ever and MindSpore's DynamicLossScaler stays at 1 where nothing helps,
+    and neither counts what it skips; this one serves both frameworks.
     """
 
     START, INTERVAL = 2.0**16, 2000

@@ -1,13 +1,18 @@
 """The exponential moving average of a network's weights, which validates better than the weights of any one step."""
 from contextlib import contextmanager
 
+import numpy as np
+
 WEIGHTS = "weights."  # before the name of a weight, in a saved state
+UPDATES = "average.updates"  # in a saved state: so many steps are averaged
+WARMED_UP = 10**9  # updates of an average saved before there was a warm-up
 
 
 class MovingAverage:
     """A Learner (matting.training.stage) that trains another, and predicts with and saves its averaged weights.
 
-    average <- decay * average + (1 - decay) * weights after every step, running statistics included. The weights
+    average <- d average + (1 - d) weights after every step, running statistics included, on the learner's device.
+    d = min(decay, (1 + n) / (10 + n)) after n such updates, so that the initial weights are soon forgotten. The weights
     themselves, from which training goes on, are part of the state.
     """
 
@@ -15,12 +20,13 @@ class MovingAverage:
         self.learner = learner
         self.decay = decay
         self.suffix = learner.suffix
-        self.average = learner.weights()
+        self.average = learner.average()
+        self.updates = 0
 
     def step(self, batch, learning_rate):
         loss = self.learner.step(batch, learning_rate)
-        for name, value in self.learner.weights().items():
-            self.average[name] = self.average[name] + (1 - self.decay) * (value - self.average[name])
+        self.average.update(min(self.decay, (1 + self.updates) / (10 + self.updates)))
+        self.updates += 1
         return loss
 
     def predict(self, image):
@@ -33,24 +39,25 @@ class MovingAverage:
 
     def load(self, path):
         self.learner.load(path)
-        self.average = self.learner.weights()
+        self.average.update(0)
 
     def diagnostics(self):
         return self.learner.diagnostics()
 
     def state(self):
-        return self.learner.state() | {WEIGHTS + name: value for name, value in self.learner.weights().items()}
+        weights = {WEIGHTS + name: value for name, value in self.learner.weights().items()}
+        return {**self.learner.state(), UPDATES: np.array(self.updates), **weights}
 
     def restore(self, state):
+        self.updates = int(state.get(UPDATES, WARMED_UP))
         self.learner.restore({name: value for name, value in state.items() if not name.startswith(WEIGHTS)})
         self.learner.set_weights({name.removeprefix(WEIGHTS): value for name, value in state.items()
                                   if name.startswith(WEIGHTS)})
 
     @contextmanager
     def _averaged(self):
-        weights = self.learner.weights()
-        self.learner.set_weights(self.average)
+        self.average.exchange()
         try:
             yield
         finally:
-            self.learner.set_weights(weights)
+            self.average.exchange()

@@ -15,6 +15,16 @@ class TrainingStage:
     schedule: Callable  # (config, steps per epoch) -> the learning rate at every step
 
 
+class Average(Protocol):
+    """A copy of a learner's weights and running statistics, on the same device."""
+
+    def update(self, decay):
+        """average <- decay average + (1 - decay) weights."""
+
+    def exchange(self):
+        """The average takes the place of the learner's weights, and these take its own; again: as it was."""
+
+
 class Learner(Protocol):
     """What the loop asks of a framework: a network with a stage's loss and optimiser."""
 
@@ -31,6 +41,9 @@ class Learner(Protocol):
 
     def set_weights(self, weights):
         """Take back what `weights` gave."""
+
+    def average(self):
+        """An Average that begins with the weights as they are."""
 
     def save(self, path):
         """Write the network's weights."""

@@ -1,6 +1,7 @@
 """Weight files of either framework -> {canonical name: float32 array}, matched by name, strictly; and back.
 
-The frameworks are imported only inside the functions that read and write their files.
+The frameworks are imported only inside the functions that read and write their files. `.npz` asks for no library, which
+`.safetensors` would.
 """
 import io
 import zipfile
