@@ -8,13 +8,12 @@ def build_mindspore(mode, shape, threads):
     """A function without arguments that does one run of the case in MindSpore."""
     import ms_impl  # noqa: F401, sets the environment before MindSpore is imported
     from ms_impl.learner import Learner
-    from ms_impl.registry import training_plan
-    from ms_impl.src.model import IndexNet
+    from ms_impl.registry import build, training_plan
     from ms_impl.src.utils import predictor, set_device
 
     config = configuration()
     set_device(config)
-    return case(mode, shape, config, IndexNet(config.network), predictor, Learner, training_plan)
+    return case(mode, shape, config, build(config), predictor, Learner, training_plan)
 
 
 def build_torch(mode, shape, threads):
@@ -22,13 +21,12 @@ def build_torch(mode, shape, threads):
     import torch
 
     from torch_ref.learner import Learner
-    from torch_ref.model import IndexNet
-    from torch_ref.registry import training_plan
+    from torch_ref.registry import build, training_plan
     from torch_ref.utils import predictor
 
     torch.set_num_threads(threads)
     config = configuration()
-    return case(mode, shape, config, IndexNet(config.network), predictor, Learner, training_plan)
+    return case(mode, shape, config, build(config), predictor, Learner, training_plan)
 
 
 def configuration():

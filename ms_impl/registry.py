@@ -8,6 +8,7 @@ from matting.training.schedule import cosine_annealing, learning_rates
 from matting.training.stage import TrainingStage
 from ms_impl.learner import Adam, Learner, Momentum
 from ms_impl.src.dim import DeepImageMatting
+from ms_impl.src.formulations import suit_device
 from ms_impl.src.losses import MattingLoss
 from ms_impl.src.model import IndexNet
 from ms_impl.src.utils import load_checkpoint, load_mindir_predictor, load_mobilenet, load_vgg, predictor
@@ -42,8 +43,10 @@ MODELS = {"indexnet": Model(IndexNet, indexnet_plan, load_mobilenet),
 
 
 def build(config):
-    """The configured network, with random weights."""
-    return MODELS[config.model].network(config.network)
+    """The configured network, with random weights, as its device computes it fastest."""
+    network = MODELS[config.model].network(config.network)
+    suit_device(network, config.device_target)
+    return network
 
 
 def training_plan(config):

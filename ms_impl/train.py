@@ -14,7 +14,7 @@ from ms_impl.learner import Learner
 from ms_impl.registry import build, start_stage, training_plan
 from ms_impl.src.cfg.config import get_stages
 from ms_impl.src.dataset import TrainingLoader
-from ms_impl.src.layers import share_batch_statistics
+from ms_impl.src.formulations import share_batch_statistics
 from ms_impl.src.utils import set_device
 
 

@@ -13,6 +13,7 @@ from matting.config import CHOICES, IndexNetConfig
 from matting.training.dropout import dropout_mask
 from matting.weights.names import from_mindspore
 from ms_impl.learner import LOSS_COLUMNS, Objective
+from ms_impl.src.formulations import suit_device
 from ms_impl.src.losses import MattingLoss as MindSporeMattingLoss
 from ms_impl.src.model import IndexNet as MindSporeIndexNet
 from parity.compare import random_weights, taps
@@ -92,9 +93,13 @@ def smooth_batch(samples, height, width, seed):
 
 
 class Pair:
-    """A cell of MindSpore and the module of PyTorch that mirrors it, in evaluation mode, with the same weights."""
+    """A cell of MindSpore and the module of PyTorch that mirrors it, in evaluation mode, with the same weights.
+
+    The cell computes as in every program on the CPU.
+    """
 
     def __init__(self, cell, module, seed=0):
+        suit_device(cell, "CPU")
         self.mindspore = cell.set_train(False)
         self.torch = module.eval()
         self.load(random_weights(torch_ref.utils.weight_shapes(module), seed))

@@ -12,15 +12,15 @@ from mindspore import nn
 
 import ms_impl.src.index_blocks
 import ms_impl.src.layers
-import ms_impl.src.losses
 import ms_impl.src.model
 import ms_impl.src.modules
+import ms_impl.src.resampling
 import ms_impl.src.utils
 import torch_ref.index_blocks
 import torch_ref.layers
-import torch_ref.losses
 import torch_ref.model
 import torch_ref.modules
+import torch_ref.resampling
 import torch_ref.utils
 from matting.config import CHOICES, IndexNetConfig
 from parity.compare import assert_equal, flatten
@@ -30,9 +30,9 @@ EVALUATION, TRAINING, GRADIENT = 1e-5, 5e-5, 1e-4  # budgets; max|d| / max|refer
 MIN_COSINE = 0.999999
 CONFIG = IndexNetConfig()
 FILES = {"mindspore": {"layers": ms_impl.src.layers, "modules": ms_impl.src.modules, "model": ms_impl.src.model,
-                       "index_blocks": ms_impl.src.index_blocks, "losses": ms_impl.src.losses},
+                       "index_blocks": ms_impl.src.index_blocks, "resampling": ms_impl.src.resampling},
          "torch": {"layers": torch_ref.layers, "modules": torch_ref.modules, "model": torch_ref.model,
-                   "index_blocks": torch_ref.index_blocks, "losses": torch_ref.losses}}
+                   "index_blocks": torch_ref.index_blocks, "resampling": torch_ref.resampling}}
 
 
 def call(module, *inputs):
@@ -84,7 +84,7 @@ def chain(*parts):
 
 def resampling(kind, position):
     """The builder of a downsampler (position 0) of six channels, or of the upsampler that belongs to it (1)."""
-    return lambda files: files["index_blocks"].RESAMPLING[kind][position](*((6, CONFIG), ())[position])
+    return lambda files: files["resampling"].RESAMPLING[kind][position](*((6, CONFIG), ())[position])
 
 
 def stage(kind):
@@ -129,7 +129,7 @@ ROWS = [
     Row("wide index block", built("index_blocks", "IndexBlock", 6, "depthwise_m2o", True, True, 2), 6, EVEN),
     Row("indexed pooling", built("index_blocks", "IndexedPool", 6, CONFIG), 6, EVEN),
     Row("indexed pooling, upsampling", chain(resampling("indexed", 0), resampling("indexed", 1)), 6, EVEN, resampled),
-    Row("max pooling", built("index_blocks", "MaxPool", 6, CONFIG), 6),
+    Row("max pooling", built("resampling", "MaxPool", 6, CONFIG), 6),
     Row("max pooling, unpooling", chain(resampling("max", 0), resampling("max", 1)), 6, EVEN, resampled),
     *(Row(f"inverted residual {name}", built("modules", "InvertedResidual", *row), row[0])
       for name, row in {"with shortcut": (6, 6, 6), "without": (6, 4, 6), "unexpanded": (6, 4, 1),

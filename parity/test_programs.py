@@ -22,7 +22,8 @@ from matting.dataset.data_list import SEPARATOR
 from matting.images.reading import read_alpha
 from matting.metrics import METRICS
 from matting.programs.export import relative_difference
-from ms_impl.src.index_blocks import RESAMPLING, IndexedPool
+from ms_impl.src.index_blocks import IndexedPool
+from ms_impl.src.resampling import RESAMPLING
 from parity.networks import SHORT, network_pair
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
 

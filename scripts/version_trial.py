@@ -13,9 +13,8 @@ from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from ms_impl.export import export
 from ms_impl.learner import LOSS_COLUMNS, Learner
-from ms_impl.src.model import IndexNet
+from ms_impl.registry import build, training_plan
 from ms_impl.src.utils import set_device
-from ms_impl.train import training_plan
 from scripts.versions import STAGES
 
 SIDE = 64
@@ -27,7 +26,7 @@ CHANNELS = {"foreground": 3, "background": 3, "composite": 3}  # of the loss's c
 def stages(config):
     """Do what each of STAGES says, then yield."""
     set_device(config)
-    network = IndexNet(config.network)
+    network = build(config)
     yield
     rng = np.random.default_rng(0)
     batch = {name: rng.random((1, CHANNELS.get(name, 1), SIDE, SIDE), np.float32) for name in LOSS_COLUMNS}

@@ -16,7 +16,8 @@ from matting.training.stage import TrainingStage
 from matting.training.trainer import Trainer
 from ms_impl.data_parallel import join
 from ms_impl.learner import Adam, Learner
-from ms_impl.src.layers import ConvBNReLU, conv2d, set_batch_norm_policy, share_batch_statistics
+from ms_impl.src.formulations import share_batch_statistics, suit_device
+from ms_impl.src.layers import ConvBNReLU, conv2d, set_batch_norm_policy
 from ms_impl.src.losses import MattingLoss
 from ms_impl.src.utils import set_device
 
@@ -38,6 +39,7 @@ class Network(nn.Cell):
         set_batch_norm_policy(self.encoder, encoder_bn)
         self.decoder = ConvBNReLU(WIDTH, WIDTH, 3)
         self.prediction = conv2d(WIDTH, 1, 3)
+        suit_device(self, "CPU")
 
     def dropout_shape(self, batch, height, width):
         return batch, WIDTH, height, width

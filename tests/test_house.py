@@ -100,6 +100,20 @@ def test_a_branch_for_deep_image_matting_is_found():
     assert words("if config.stage in ('refine',):\n    build(config.bridge)") & DIM_WORDS == {"refine", "bridge"}
 
 
+def reads_device(source):
+    """Whether a module asks which device is set, instead of being told."""
+    return "get_context" in words(source)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ms_impl/src").glob("*.py")), ids=lambda path: path.stem)
+def test_networks_read_no_global_state(path):
+    assert not reads_device(path.read_text(encoding="utf-8"))
+
+
+def test_a_layer_that_reads_the_device_is_found():
+    assert reads_device("import mindspore as ms\nx = ms.get_context('device_target')")
+
+
 def newer_than_python_3_9(source):
     """Lines of zip's `strict`, and of unions of types that are evaluated: all that is likely to be written of 3.10."""
     return [node.lineno for node in ast.walk(ast.parse(source, feature_version=(3, 9))) if _is_of_3_10(node)]

@@ -12,11 +12,9 @@ import torch
 
 import ms_impl.learner
 import ms_impl.registry
-import ms_impl.src.model
 import ms_impl.src.utils
 import ms_impl.train
 import torch_ref.learner
-import torch_ref.model
 import torch_ref.registry
 import torch_ref.train
 import torch_ref.utils
@@ -83,9 +81,8 @@ def learner(framework):
 def make_learner(framework, **stage_changes):
     """A learner that starts from the same weights at every call."""
     config = tiny_config("unused", **NETWORK)
-    model = ms_impl.src.model if framework.package is ms_impl else torch_ref.model
     seed_both(3)
-    network = model.IndexNet(config.network)
+    network = framework.package.registry.build(config)
     stage, = framework.package.registry.training_plan(config)
     return framework.package.learner.Learner(network, replace(stage, **stage_changes), config)
 

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from matting.compat import zip_equal
-from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import ConvReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import Decoder
+from torch_ref.resampling import RESAMPLING
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each stage
 BRIDGES = {"conv3x3": (3, 512), "fc6": (7, 4096)}  # kernel size and channels of its first convolution
@@ -81,8 +81,9 @@ class DeepImageMatting(nn.Module):
         self.pools = nn.ModuleList([pool(width, config) for width in widths])
         kernel_size, channels = BRIDGES[config.bridge]
         hidden, normalised = scaled_width(channels, config), config.decoder_batch_norm
-        self.bridge = nn.Sequential(ConvReLU(widths[-1], hidden, kernel_size, normalised),
-                                        ConvReLU(hidden, widths[-1], 1, normalised))
+        self.bridge = nn.Sequential(
+            ConvReLU(widths[-1], hidden, kernel_size, normalised),
+            ConvReLU(hidden, widths[-1], 1, normalised))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
         self.decoder = Decoder([
             UnpoolStage(into, skip if config.decoder_skips else 0, out, upsample(), config)
@@ -93,16 +94,16 @@ class DeepImageMatting(nn.Module):
         initialise(self)
 
     def dropout_shape(self, batch, height, width):
-        """Of the mask that `forward` takes, as every network's does, and leaves unused."""
+        """Of the dropout mask, which this network takes, as every one does, and leaves unused."""
         return batch, 1, 1, 1
 
     def forward(self, x, dropout=None):
         image = x[:, :3]
-        skips, guides = [], []
+        skips, guides = (), ()
         for stage, pool in zip(self.encoder.stages, self.pools, strict=True):
             x, skip, guide = pool(stage(x))
-            skips.append(skip)
-            guides.append(guide)
+            skips += (skip,)
+            guides += (guide,)
         x = self.decoder(self.bridge(x), skips, guides)
         raw = torch.sigmoid(self.prediction(x))
         return self.refinement(image, raw) if self.refine else raw
@@ -110,9 +111,10 @@ class DeepImageMatting(nn.Module):
 
 def initialise(network):
     """Convolutions uniform after Glorot and Bengio (2010), as in the paper; the refinement starts as the identity."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    nn.init.zeros_(network.refinement.residual.weight)
+    for _, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    last = network.refinement.residual
+    nn.init.zeros_(last.weight)

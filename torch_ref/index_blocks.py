@@ -1,11 +1,11 @@
-"""Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4), and the pairs they are chosen in."""
-from collections import OrderedDict
+"""Index blocks, indexed pooling and upsampling (Lu et al. 2019, section 4)."""
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_ref.formulations import cell_softmax, convolve_each, split, upsample_times
 from torch_ref.layers import batch_norm, conv2d
 
 
@@ -26,6 +26,25 @@ INDEX_KINDS = {
 }
 
 
+class Branch(nn.Module):
+    """Predicts one place of the 2x2 cells, of a holistic block all four, from what its convolution makes of a feature.
+
+    That convolution is left to the block, which may join those of all branches.
+    """
+
+    def __init__(self, channels, kind, window, nonlinear):
+        super().__init__()
+        self.nonlinear = nonlinear
+        self.conv = conv2d(channels, kind.hidden if nonlinear else kind.maps, stride=2, groups=kind.groups, **window)
+        if nonlinear:
+            self.bn = batch_norm(kind.hidden)
+            self.mix = conv2d(kind.hidden, kind.maps, 1, groups=kind.groups)
+
+    def forward(self, x):
+        """The convolution's output (B, hidden or maps, h, w) -> (B, maps, h, w)."""
+        return self.mix(F.relu6(self.bn(x))) if self.nonlinear else x
+
+
 class IndexBlock(nn.Module):
     """Predicts for every 2x2 cell where a feature's information lies.
 
@@ -38,29 +57,16 @@ class IndexBlock(nn.Module):
         super().__init__()
         kind = INDEX_KINDS[kind](channels, expansion)
         window = {"kernel_size": 4, "padding": 1} if context else {"kernel_size": 2, "padding": 0}
-
-        def branch():
-            first_width = kind.hidden if nonlinear else kind.maps
-            layers = OrderedDict(conv=conv2d(channels, first_width, stride=2, groups=kind.groups, **window))
-            if nonlinear:
-                layers.update(bn=batch_norm(kind.hidden), relu=nn.ReLU6(),
-                              mix=conv2d(kind.hidden, kind.maps, 1, groups=kind.groups))
-            return nn.Sequential(layers)
-
-        self.branches = nn.ModuleList([branch() for _ in range(kind.branches)])
+        self.branches = nn.ModuleList([Branch(channels, kind, window, nonlinear) for _ in range(kind.branches)])
 
     def forward(self, x):
-        # stacked behind the channels, so that channel 4c + 2 row + column holds a cell's (row, column) of map c
-        cells = torch.stack([branch(x) for branch in self.branches], dim=2)
-        batch, _, _, rows, columns = cells.shape
-        gates = torch.sigmoid(cells.view(batch, -1, 4, rows, columns))
-        shares = torch.softmax(gates, dim=2)
-        return interleave(shares), gates.unbind(2)
-
-
-def interleave(cells):
-    """(B, M, 4, h, w), the four places of the 2x2 cells -> (B, M, 2h, 2w)."""
-    return F.pixel_shuffle(cells.flatten(1, 2), 2)
+        gates = ()  # top left, top right, bottom left, bottom right
+        features = convolve_each(self.branches, x)
+        for branch, feature in zip(self.branches, features, strict=True):
+            gates += (torch.sigmoid(branch(feature)),)
+        if len(gates) == 1:  # holistic: one branch predicts all four
+            gates = split(gates[0], 1, 1)
+        return cell_softmax(gates), gates
 
 
 class IndexedPool(nn.Module):
@@ -84,56 +90,4 @@ class IndexedUpsample(nn.Module):
     """(B, C, h, w), four decoder index maps (B, C or 1, h, w) -> (B, C, 2h, 2w): nearest upsampling times the index."""
 
     def forward(self, x, guide):
-        return interleave(torch.stack(guide, 2)) * F.interpolate(x, scale_factor=2, mode="nearest")
-
-
-class MaxPool(nn.Module):
-    """2x2 max pooling that remembers where each maximum lay."""
-
-    def __init__(self, channels, config):
-        super().__init__()
-        self.pool = nn.MaxPool2d(2, 2, return_indices=True)
-
-    def forward(self, x):
-        pooled, places = self.pool(x)
-        return pooled, x, places
-
-
-class MaxUnpool(nn.Module):
-    """Puts each value back where its maximum lay, zero elsewhere.
-
-    That is nn.MaxUnpool2d, for which ONNX export has no operator.
-    """
-
-    def forward(self, x, guide):
-        batch, channels, height, width = x.shape
-        places = x.new_zeros(batch, channels, 4 * height * width).scatter(2, guide.flatten(2), x.flatten(2))
-        return places.view(batch, channels, 2 * height, 2 * width)
-
-
-class BilinearUpsample(nn.Module):
-    """Interpolates between the values, whatever the guide: (B, C, h, w) -> (B, C, 2h, 2w)."""
-
-    def forward(self, x, guide):
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-class Keep(nn.Module):
-    """No pooling after this stage."""
-
-    def __init__(self, channels, config):
-        super().__init__()
-
-    def forward(self, x):
-        return x, x, None
-
-
-class KeepSize(nn.Module):
-    """No upsampling before this stage."""
-
-    def forward(self, x, guide):
-        return x
-
-
-RESAMPLING = {"indexed": (IndexedPool, IndexedUpsample), "max": (MaxPool, MaxUnpool),
-              "bilinear": (MaxPool, BilinearUpsample), "none": (Keep, KeepSize)}
+        return upsample_times(x, guide)

@@ -4,26 +4,20 @@ from typing import NamedTuple
 from torch import nn
 from torch.nn import functional as F
 
+from torch_ref.formulations import BatchNorm2d, train_affine, use_batch_statistics
+
 
 def conv2d(in_channels, out_channels, kernel_size, stride=1, padding=None, dilation=1, groups=1, bias=False):
     """A convolution, by default without bias and zero-padded so that stride 1 keeps height and width."""
     if padding is None:
         padding = dilation * (kernel_size - 1) // 2
-    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
-
-
-class BatchNorm(nn.BatchNorm2d):
-    """Batch norm that can be told to use its running statistics in training mode, too."""
-
-    batch_statistics = True
-
-    def train(self, mode=True):
-        return super().train(mode and self.batch_statistics)
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=padding,
+                     dilation=dilation, groups=groups, bias=bias)
 
 
 def batch_norm(channels):
-    """Batch norm over (B, H, W); a new statistic counts a tenth."""
-    return BatchNorm(channels, eps=1e-5, momentum=0.1)
+    """Batch norm over (B, H, W); a new statistic counts a tenth (MindSpore's momentum weighs the old one)."""
+    return BatchNorm2d(channels, eps=1e-5, momentum=0.1)
 
 
 class BatchNormPolicy(NamedTuple):
@@ -41,12 +35,12 @@ BN_POLICIES = {
 
 
 def set_batch_norm_policy(encoder, policy):
-    """Make all batch norms of a module follow a row of BN_POLICIES, whatever mode is set later."""
+    """Make all batch norms of an encoder follow a row of BN_POLICIES, whatever mode is set later."""
     policy = BN_POLICIES[policy]
-    for module in encoder.modules():
-        if isinstance(module, BatchNorm):
-            module.batch_statistics = policy.batch_statistics
-            module.requires_grad_(policy.train_affine)
+    for _, layer in encoder.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            use_batch_statistics(layer, policy.batch_statistics)
+            train_affine(layer, policy.train_affine)
 
 
 def scaled_width(channels, config):

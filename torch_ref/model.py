@@ -4,9 +4,9 @@ import math
 from torch import nn
 
 from matting.compat import zip_equal
-from torch_ref.index_blocks import RESAMPLING
 from torch_ref.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
 from torch_ref.modules import ASPP, Decoder, DecoderStage, InvertedResidual
+from torch_ref.resampling import RESAMPLING
 
 DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
 CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
@@ -77,13 +77,13 @@ class IndexNet(nn.Module):
         return batch, self.context_width, height // self.output_stride, width // self.output_stride
 
     def forward(self, x, dropout=None):
-        skips, guides = [], []
-        *pooled_stages, deepest_stage = self.encoder.stages
-        for stage, pool in zip(pooled_stages, self.pools, strict=True):
+        skips, guides = (), ()
+        # the last stage has no pool; a slice of stages would rename MindSpore's parameters
+        for stage, pool in zip(self.encoder.stages, self.pools, strict=False):
             x, skip, guide = pool(stage(x))
-            skips.append(skip)
-            guides.append(guide)
-        x = self.context(deepest_stage(x))
+            skips += (skip,)
+            guides += (guide,)
+        x = self.context(self.encoder.stages[-1](x))
         if dropout is not None:
             x = x * dropout
         x = self.decoder(x, skips, guides)
@@ -92,7 +92,7 @@ class IndexNet(nn.Module):
 
 def initialise(network):
     """Convolutions ~ N(0, sqrt(2 / (kernel height * width * output channels))); batch norm starts as the identity."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            fan_out = math.prod(module.kernel_size) * module.out_channels
-            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
+    for _, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            fan_out = math.prod(layer.kernel_size) * layer.out_channels
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_out))

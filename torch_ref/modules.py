@@ -1,8 +1,8 @@
 """The blocks between the index blocks: inverted residuals, spatial pyramid, decoder and its stage."""
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from torch_ref.formulations import zero_pad
 from torch_ref.layers import CONV_OPERATORS, ConvBN, ConvBNReLU, SeparableConvBNReLU
 
 
@@ -22,7 +22,7 @@ class InvertedResidual(nn.Module):
         self.project = ConvBN(hidden, out_channels, 1)
 
     def forward(self, x):
-        padded = F.pad(x, [self.padding] * 4)
+        padded = zero_pad(x, self.padding)
         out = self.project(self.depthwise(self.expand(padded)))
         return x + out if self.residual else out
 
@@ -35,8 +35,8 @@ class GlobalContext(nn.Module):
         self.project = ConvBNReLU(in_channels, out_channels, 1)
 
     def forward(self, x):
-        mean = self.project(x.mean((2, 3), keepdim=True))
-        return mean.expand(-1, -1, *x.shape[2:])
+        mean = self.project(x.mean((2, 3), True))
+        return torch.broadcast_to(mean, mean.shape[:2] + x.shape[2:])
 
 
 class ASPP(nn.Module):
@@ -58,8 +58,10 @@ class ASPP(nn.Module):
         self.project = ConvBNReLU(5 * branch_channels, out_channels, 1)
 
     def forward(self, x):
-        x = torch.cat([branch(x) for branch in self.branches], dim=1)
-        return self.project(x)
+        branches = ()
+        for branch in self.branches:
+            branches += (branch(x),)
+        return self.project(torch.cat(branches, 1))
 
 
 class DecoderStage(nn.Module):
@@ -71,7 +73,7 @@ class DecoderStage(nn.Module):
         self.fuse = CONV_OPERATORS[conv_operator](2 * in_channels, out_channels, kernel_size)
 
     def forward(self, x, skip, guide):
-        return self.fuse(torch.cat([self.upsample(x, guide), skip], dim=1))
+        return self.fuse(torch.cat((self.upsample(x, guide), skip), 1))
 
 
 class Decoder(nn.Module):
@@ -82,6 +84,6 @@ class Decoder(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, x, skips, guides):
-        for stage, skip, guide in zip(self.stages, reversed(skips), reversed(guides), strict=True):
+        for stage, skip, guide in zip(self.stages, skips[::-1], guides[::-1], strict=True):
             x = stage(x, skip, guide)
         return x

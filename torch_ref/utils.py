@@ -1,4 +1,4 @@
-"""What every program of the reference needs: weights in and out, and a network as a plain function."""
+"""What every PyTorch program needs: the device, weights in and out, and a network as a plain function."""
 import io
 from pathlib import Path
 
@@ -23,20 +23,20 @@ def find_device(config):
     return torch.device("cuda", config.device_id)
 
 
-def weight_shapes(module):
-    """A module's parameters and running statistics -> {canonical name: shape}; batch counters left out."""
-    return {name: tuple(value.shape) for name, value in _floats(module).items()}
+def weight_shapes(network):
+    """A network's parameters and running statistics -> {canonical name: shape}; batch counters left out."""
+    return {name: tuple(value.shape) for name, value in _floats(network).items()}
 
 
-def get_weights(module):
-    """A module's parameters and running statistics -> {canonical name: array}."""
-    return {name: value.cpu().numpy().copy() for name, value in _floats(module).items()}
+def get_weights(network):
+    """A network's parameters and running statistics -> {canonical name: array}, which training leaves alone."""
+    return {name: value.cpu().numpy().copy() for name, value in _floats(network).items()}
 
 
-def set_weights(module, weights):
-    """Put {canonical name: array} into the module's parameters and statistics, every one of them."""
+def set_weights(network, weights):
+    """Put {canonical name: array} into the network's parameters and statistics, every one of them."""
     with torch.no_grad():
-        for name, value in _floats(module).items():
+        for name, value in _floats(network).items():
             value.copy_(torch.from_numpy(weights[name]))
 
 
@@ -73,27 +73,12 @@ def load_onnx(path):
     return predict
 
 
-def load_onnx_predictor(path):
-    """As load_onnx; the function raises UserError for sizes that the graph was not exported for."""
-    return of_one_size(load_onnx(path), path, fixed_size(path))
-
-
 def fixed_size(path):
     """(height, width) of the only images that an .onnx takes; None for a dynamic one and for checkpoints."""
     if Path(path).suffix != ".onnx":
         return None
     sides = tuple(_onnx_session(path).get_inputs()[0].shape[2:])
     return sides if all(isinstance(side, int) for side in sides) else None  # a dynamic side has a name instead
-
-
-def _onnx_session(path):
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; write one with python export.py --file_format ONNX "
-                        "--ckpt_url CHECKPOINT")
-    try:
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, InvalidProtobuf) as error:
-        raise UserError(f"{path}: is not an ONNX file ({str(error).splitlines()[0]})") from None
 
 
 def predictor(network):
@@ -108,6 +93,15 @@ def predictor(network):
     return predict
 
 
+def load_onnx_predictor(path):
+    """An exported graph as a function; it raises UserError for sizes that it was not exported for."""
+    return of_one_size(load_onnx(path), path, fixed_size(path))
+
+
+def _floats(network):
+    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+
+
 def _encoder_shapes(network):
     return {f"encoder.{name}": shape for name, shape in weight_shapes(network.encoder).items()}
 
@@ -116,5 +110,11 @@ def _set_encoder(network, weights):
     set_weights(network.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()})
 
 
-def _floats(module):
-    return {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
+def _onnx_session(path):
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; write one with python export.py --file_format ONNX "
+                        "--ckpt_url CHECKPOINT")
+    try:
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, InvalidProtobuf) as error:
+        raise UserError(f"{path}: is not an ONNX file ({str(error).splitlines()[0]})") from None

@@ -3,9 +3,9 @@ from mindspore import nn, ops
 from mindspore.common.initializer import XavierUniform, initializer
 
 from matting.compat import zip_equal
-from ms_impl.src.index_blocks import RESAMPLING
 from ms_impl.src.layers import ConvReLU, conv2d, scaled_width, set_batch_norm_policy
 from ms_impl.src.modules import Decoder
+from ms_impl.src.resampling import RESAMPLING
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each stage
 BRIDGES = {"conv3x3": (3, 512), "fc6": (7, 4096)}  # kernel size and channels of its first convolution
@@ -81,8 +81,9 @@ class DeepImageMatting(nn.Cell):
         self.pools = nn.CellList([pool(width, config) for width in widths])
         kernel_size, channels = BRIDGES[config.bridge]
         hidden, normalised = scaled_width(channels, config), config.decoder_batch_norm
-        self.bridge = nn.SequentialCell(ConvReLU(widths[-1], hidden, kernel_size, normalised),
-                                        ConvReLU(hidden, widths[-1], 1, normalised))
+        self.bridge = nn.SequentialCell(
+            ConvReLU(widths[-1], hidden, kernel_size, normalised),
+            ConvReLU(hidden, widths[-1], 1, normalised))
         decoder_widths = [scaled_width(width, config) for width in DECODER_WIDTHS]
         self.decoder = Decoder([
             UnpoolStage(into, skip if config.decoder_skips else 0, out, upsample(), config)
@@ -93,7 +94,7 @@ class DeepImageMatting(nn.Cell):
         initialise(self)
 
     def dropout_shape(self, batch, height, width):
-        """Of the mask that `construct` takes, as every network's does, and leaves unused."""
+        """Of the dropout mask, which this network takes, as every one does, and leaves unused."""
         return batch, 1, 1, 1
 
     def construct(self, x, dropout=None):
@@ -110,10 +111,10 @@ class DeepImageMatting(nn.Cell):
 
 def initialise(network):
     """Convolutions uniform after Glorot and Bengio (2010), as in the paper; the refinement starts as the identity."""
-    for _, cell in network.cells_and_names():
-        if isinstance(cell, nn.Conv2d):
-            cell.weight.set_data(initializer(XavierUniform(), cell.weight.shape))
-            if cell.has_bias:
-                cell.bias.set_data(initializer("zeros", cell.bias.shape))
+    for _, layer in network.cells_and_names():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.set_data(initializer(XavierUniform(), layer.weight.shape))
+            if layer.bias is not None:
+                layer.bias.set_data(initializer("zeros", layer.bias.shape))
     last = network.refinement.residual
     last.weight.set_data(initializer("zeros", last.weight.shape))

@@ -5,9 +5,9 @@ from mindspore import nn
 from mindspore.common.initializer import Normal, initializer
 
 from matting.compat import zip_equal
-from ms_impl.src.index_blocks import RESAMPLING
 from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, conv2d, scaled_width, set_batch_norm_policy
 from ms_impl.src.modules import ASPP, Decoder, DecoderStage, InvertedResidual
+from ms_impl.src.resampling import RESAMPLING
 
 DECODER_WIDTHS = (96, 64, 32, 24, 16, 32, 32)  # from the deepest stage up
 CONTEXT_WIDTH, ASPP_BRANCH_WIDTH = 160, 256
@@ -39,7 +39,7 @@ class Encoder(nn.Cell):
             for block_dilation in dilations:
                 blocks.append(InvertedResidual(width, scaled_width(out, config), expansion, block_dilation))
                 width = scaled_width(out, config)
-            stages.append(nn.SequentialCell(blocks))
+            stages.append(nn.SequentialCell(*blocks))
             self.widths.append(width)
         self.stages = nn.CellList(stages)
         set_batch_norm_policy(self, config.encoder_bn)
@@ -68,9 +68,9 @@ class IndexNet(nn.Cell):
             DecoderStage(into, out, upsample(), config.conv_operator, config.decoder_kernel_size)
             for into, out, (_, upsample) in zip_equal((context_width, *decoder_widths[:-1]), decoder_widths,
                                                       reversed(pairs))])
-        self.prediction = nn.SequentialCell([
+        self.prediction = nn.SequentialCell(
             CONV_OPERATORS[config.conv_operator](decoder_widths[-1], 1, config.decoder_kernel_size),
-            conv2d(1, 1, config.decoder_kernel_size)])
+            conv2d(1, 1, config.decoder_kernel_size))
         initialise(self)
 
     def dropout_shape(self, batch, height, width):
@@ -79,7 +79,7 @@ class IndexNet(nn.Cell):
 
     def construct(self, x, dropout=None):
         skips, guides = (), ()
-        # not stages[:-1], which in PyNative would rename the parameters; the last stage has no pool
+        # the last stage has no pool; a slice of stages would rename MindSpore's parameters
         for stage, pool in zip(self.encoder.stages, self.pools):  # noqa: B905, graph mode has no strict
             x, skip, guide = pool(stage(x))
             skips += (skip,)
@@ -93,7 +93,7 @@ class IndexNet(nn.Cell):
 
 def initialise(network):
     """Convolutions ~ N(0, sqrt(2 / (kernel height * width * output channels))); batch norm starts as the identity."""
-    for _, cell in network.cells_and_names():
-        if isinstance(cell, nn.Conv2d):
-            fan_out = math.prod(cell.kernel_size) * cell.out_channels
-            cell.weight.set_data(initializer(Normal(math.sqrt(2 / fan_out)), cell.weight.shape))
+    for _, layer in network.cells_and_names():
+        if isinstance(layer, nn.Conv2d):
+            fan_out = math.prod(layer.kernel_size) * layer.out_channels
+            layer.weight.set_data(initializer(Normal(math.sqrt(2 / fan_out)), layer.weight.shape))

@@ -1,6 +1,7 @@
 """The blocks between the index blocks: inverted residuals, spatial pyramid, decoder and its stage."""
 from mindspore import nn, ops
 
+from ms_impl.src.formulations import zero_pad
 from ms_impl.src.layers import CONV_OPERATORS, ConvBN, ConvBNReLU, SeparableConvBNReLU
 
 
@@ -25,17 +26,6 @@ class InvertedResidual(nn.Cell):
         return x + out if self.residual else out
 
 
-def zero_pad(x, width):
-    """(B, C, H, W) -> (B, C, H + 2 width, W + 2 width); concatenation is ten times faster than ops.pad on CPU."""
-    rows = ops.zeros_like(x[:, :, :1])
-    for _ in range(width):
-        x = ops.concat((rows, x, rows), 2)
-    columns = ops.zeros_like(x[:, :, :, :1])
-    for _ in range(width):
-        x = ops.concat((columns, x, columns), 3)
-    return x
-
-
 class GlobalContext(nn.Cell):
     """(B, in, H, W) -> (B, out, H, W): the image's mean feature, projected, at every pixel."""
 
@@ -45,7 +35,7 @@ class GlobalContext(nn.Cell):
 
     def construct(self, x):
         mean = self.project(x.mean((2, 3), True))
-        return mean.broadcast_to((-1, -1) + x.shape[2:])
+        return ops.broadcast_to(mean, mean.shape[:2] + x.shape[2:])
 
 
 class ASPP(nn.Cell):

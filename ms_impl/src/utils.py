@@ -39,19 +39,19 @@ def set_device(config):
         logging.disable(logging.NOTSET)
 
 
-def weight_shapes(cell):
-    """A cell's parameters and running statistics -> {canonical name: shape}."""
-    return {from_mindspore(parameter.name): parameter.shape for parameter in cell.get_parameters()}
+def weight_shapes(network):
+    """A network's parameters and running statistics -> {canonical name: shape}."""
+    return {from_mindspore(parameter.name): parameter.shape for parameter in network.get_parameters()}
 
 
-def get_weights(cell):
-    """A cell's parameters and running statistics -> {canonical name: array}; copies, which training does not change."""
-    return {from_mindspore(parameter.name): parameter.asnumpy().copy() for parameter in cell.get_parameters()}
+def get_weights(network):
+    """A network's parameters and running statistics -> {canonical name: array}, which training leaves alone."""
+    return {from_mindspore(parameter.name): parameter.asnumpy().copy() for parameter in network.get_parameters()}
 
 
-def set_weights(cell, weights):
-    """Put {canonical name: array} into the cell's parameters, every one of them."""
-    for parameter in cell.get_parameters():
+def set_weights(network, weights):
+    """Put {canonical name: array} into the network's parameters and statistics, every one of them."""
+    for parameter in network.get_parameters():
         parameter.set_data(ms.Tensor(weights[from_mindspore(parameter.name)]))
 
 
