@@ -2,9 +2,10 @@
 
 Reads .ckpt, .pth, .pt, .pth.tar and .npz in canonical or official naming, with or without `module.`; writes .ckpt,
 .pth, .pt or .npz in canonical naming, or with --official in the release's. Nothing is rounded: there and back is
-bit-exact.
+bit-exact. The configuration that lies beside IN, or else is in it, goes into OUT.
 """
 
+from matting.config import make_config, text_for_weights, trained_with
 from matting.errors import UserError, entry_point
 from matting.usage import program_parser
 from matting.weights.files import read_weights, write_weights
@@ -26,7 +27,9 @@ def main(argv=None):
             names = {name: official[canonical] for name, canonical in names.items()}
     except ValueError as error:
         raise UserError(f"{arguments.source}: is not a whole IndexNet ({error})") from None
-    write_weights(arguments.target, {names[name]: value for name, value in weights.items()})
+    told = trained_with(arguments.source)
+    write_weights(arguments.target, {names[name]: value for name, value in weights.items()},
+                  text_for_weights(make_config(told)) if told else "")
     print(f"{arguments.target}: {len(weights)} tensors written")
 
 

@@ -14,3 +14,9 @@ def atomic_path(path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_kind(path):
+    """A file's suffix; .pth.tar is one."""
+    path = Path(path)
+    return ".pth.tar" if path.name.endswith(".pth.tar") else path.suffix

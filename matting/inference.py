@@ -76,3 +76,13 @@ class Frame:
         height, width = self.fitted_size
         pixels = placed[:height, :width]
         return pixels.swapaxes(0, 1) if self.transposed else pixels
+
+
+def estimate_alpha(predict, image, trimap, config, frame_size=None):
+    """(H, W, 3) uint8 RGB and (H, W) trimap -> (H, W) float32 alpha, for images of any size."""
+    if frame_size is None:
+        return to_alpha(predict(to_network_input(image, trimap, config)), trimap)
+    frame = Frame(trimap.shape, frame_size)
+    placed = frame.place(trimap, cv2.INTER_NEAREST)
+    output = predict(to_network_input(frame.place(image), placed, config))
+    return to_alpha(frame.extract(to_alpha(output, placed))[None, None], trimap)

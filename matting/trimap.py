@@ -2,7 +2,10 @@
 import cv2
 import numpy as np
 
+from matting.errors import UserError
+
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
+MAX_RADIUS = 19  # pixels, of the trimaps drawn in training
 FAR = 255  # the distance where no partly transparent pixel is nearer
 ROUNDING = 1e-3  # above float32 noise in a distance, below what separates whole distances from their neighbours
 
@@ -10,6 +13,17 @@ ROUNDING = 1e-3  # above float32 noise in a distance, below what separates whole
 def unknown_region(trimap):
     """(H, W) trimap in {0, 128, 255} -> (H, W) bool, True where alpha is to be estimated."""
     return trimap == UNKNOWN
+
+
+def check_trimap(name, trimap):
+    """Raise UserError, naming it, unless a (H, W) array holds 0, 128 and 255 only and something is unknown."""
+    others = np.setdiff1d(trimap, (BACKGROUND, UNKNOWN, FOREGROUND))
+    if others.size:
+        raise UserError(f"{name}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
+                        "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
+    if not unknown_region(trimap).any():
+        raise UserError(f"{name}: has no unknown pixel (128), so there is nothing to estimate; "
+                        "mark the object's border as unknown")
 
 
 def make_trimap(alpha, radius):
@@ -59,5 +73,3 @@ def trimap_within(alpha, distance, radius):
 def fuse(alpha, trimap):
     """(H, W) float alpha in [0, 1] with the trimap's known pixels set to exactly 0 or 1; a new float32 array."""
     return np.where(unknown_region(trimap), alpha, trimap == FOREGROUND).astype(np.float32)
-
-MAX_RADIUS = 19  # pixels, of the trimaps drawn in training

@@ -2,21 +2,18 @@
 
 python -m ms_impl.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
 """
-import mindspore as ms
-
 from matting.errors import entry_point
 from matting.programs.evaluation import evaluate_folder, evaluation_composites
-from ms_impl.registry import load_predictor
+from ms_impl.registry import load_network
 from ms_impl.src.cfg.config import get_config
-from ms_impl.src.utils import set_device
 
 
 @entry_point
 def main(argv=None):
     config, _ = get_config(__doc__, "eval", argv)
     composites = evaluation_composites(config)
-    set_device(config)
-    evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"mindspore": ms.__version__})
+    network = load_network(config)
+    evaluate_folder(network.predict, config, composites, config.logs_dir, network.versions)
 
 
 if __name__ == "__main__":

@@ -174,6 +174,7 @@ class Learner:
     def __init__(self, network, stage, config, group=SINGLE_PROCESS):
         self.network = network
         self.trains = stage.trains
+        self.config = config
         self.seed = config.seed
         self.group = group
         self.optimiser = stage.optimiser([(getattr(network, part).trainable_params(), share)
@@ -212,7 +213,7 @@ class Learner:
         return Average(self.network)
 
     def save(self, path):
-        save_checkpoint(self.network, path)
+        save_checkpoint(self.network, path, self.config)
 
     def load(self, path):
         load_checkpoint(self.network, path)

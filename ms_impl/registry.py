@@ -1,8 +1,11 @@
 """The models that every program knows: how each is built, what it is trained with, what it starts from."""
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
+import mindspore as ms
+
+from matting.files import file_kind
+from matting.runtimes.network import Network, of_one_size
 from matting.training.checkpoints import stage_result
 from matting.training.schedule import cosine_annealing, learning_rates
 from matting.training.stage import TrainingStage
@@ -11,7 +14,15 @@ from ms_impl.src.dim import DeepImageMatting
 from ms_impl.src.formulations import suit_device
 from ms_impl.src.losses import MattingLoss
 from ms_impl.src.model import IndexNet
-from ms_impl.src.utils import load_checkpoint, load_mindir_predictor, load_mobilenet, load_vgg, predictor
+from ms_impl.src.utils import (
+    fixed_size,
+    load_checkpoint,
+    load_mindir,
+    load_mobilenet,
+    load_vgg,
+    predictor,
+    set_device,
+)
 
 
 class Model(NamedTuple):
@@ -62,10 +73,17 @@ def start_stage(network, config):
         MODELS[config.model].load_pretrained(network, config)
 
 
-def load_predictor(config):
-    """The network of config.ckpt_url, a checkpoint or a .mindir, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
-    if Path(config.ckpt_url).suffix == ".mindir":
-        return load_mindir_predictor(config.ckpt_url)
+def load_network(config):
+    """The Network of config.ckpt_url, a checkpoint or a .mindir, on the configured device.
+
+    That device is MindSpore's from now on, for the whole program.
+    """
+    set_device(config)
+    path, versions = config.ckpt_url, {"mindspore": ms.__version__}
+    if file_kind(path) == ".mindir":
+        graph = load_mindir(path)
+        size = fixed_size(path)
+        return Network(of_one_size(predictor(graph), path, size), config, size, versions)
     network = build(config)
-    load_checkpoint(network, config.ckpt_url)
-    return predictor(network)
+    load_checkpoint(network, path)
+    return Network(predictor(network), config, versions=versions)

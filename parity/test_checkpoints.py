@@ -12,7 +12,8 @@ import ms_impl.src.utils
 import torch_ref.model
 import torch_ref.utils
 from matting import convert
-from matting.config import Config
+from matting.config import Config, save_config, trained_with
+from matting.embedded import embedded
 from matting.errors import UserError
 from matting.weights.files import read_weights
 from matting.weights.matching import match, network_weights
@@ -241,6 +242,27 @@ def test_a_converted_checkpoint_is_the_networks_own(tmp_path):
     assert ms.load_checkpoint(str(tmp_path / "a.ckpt")).keys() == {weight.name for weight in other.get_parameters()}
     found = ms_impl.src.utils.get_weights(other)
     assert all(np.array_equal(found[name], value) for name, value in torch_ref.utils.get_weights(network).items())
+
+
+def test_conversion_keeps_the_configuration(tmp_path):
+    """That in the file, also through --official; before it, that in the config.yaml beside the file."""
+    network = torch_ref.model.IndexNet(CONFIG.network)
+    torch_ref.utils.save_checkpoint(network, tmp_path / "a.pth", dataclasses.replace(CONFIG, img_scale=1023, seed=3))
+    for source, target in itertools.pairwise(("a.pth", "b.ckpt", "c.npz", "d.pt", "e.pth")):
+        convert.main([str(tmp_path / source), str(tmp_path / target), *(["--official"] if target == "e.pth" else [])])
+        told = trained_with(tmp_path / target)
+        assert (told["img_scale"], told["seed"]) == (1023, 3)
+    assert_same(network_weights(tmp_path / "e.pth", shapes()), torch_ref.utils.get_weights(network))
+    (tmp_path / "beside").mkdir()
+    save_config(dataclasses.replace(CONFIG, img_scale=65535), tmp_path)
+    convert.main([str(tmp_path / "a.pth"), str(tmp_path / "beside" / "a.ckpt")])
+    assert trained_with(tmp_path / "beside" / "a.ckpt")["img_scale"] == 65535
+
+
+def test_conversion_of_a_file_without_configuration_adds_none(tmp_path):
+    save_torch(tmp_path / "a.pth", random_weights(shapes(width_mult=0.25)))
+    convert.main([str(tmp_path / "a.pth"), str(tmp_path / "a.npz")])
+    assert embedded(tmp_path / "a.npz") == ""
 
 
 def test_what_cannot_be_converted_is_named_in_one_line(tmp_path, capsys):

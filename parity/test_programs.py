@@ -22,6 +22,7 @@ from matting.dataset.data_list import SEPARATOR
 from matting.images.reading import read_alpha
 from matting.metrics import METRICS
 from matting.programs.export import relative_difference
+from matting.runtimes.onnx import load_graph
 from ms_impl.src.index_blocks import IndexedPool
 from ms_impl.src.resampling import RESAMPLING
 from parity.networks import SHORT, network_pair
@@ -117,7 +118,7 @@ def onnx_files(place, tmp_path_factory):
 
 @pytest.mark.parametrize("name, sizes", [("fixed", [(64, 96)]), ("dynamic", [(64, 96), (96, 32)])])
 def test_an_onnx_file_is_equal_to_both_frameworks(place, onnx_files, pynative, name, sizes):
-    assert_exported_equal(torch_ref.utils.load_onnx(onnx_files[name]), place, sizes)
+    assert_exported_equal(load_graph(onnx_files[name]), place, sizes)
 
 
 def test_an_onnx_file_with_one_percent_more_in_a_weight_is_found(place, onnx_files, tmp_path):
@@ -126,7 +127,7 @@ def test_an_onnx_file_with_one_percent_more_in_a_weight_is_found(place, onnx_fil
     weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * np.float32(1.01), weight.name))
     onnx.save(model, tmp_path / "best.onnx")
     with pytest.raises(AssertionError, match="^torch_ref: "):
-        assert_exported_equal(torch_ref.utils.load_onnx(tmp_path / "best.onnx"), place, [(64, 96)], [torch_ref])
+        assert_exported_equal(load_graph(tmp_path / "best.onnx"), place, [(64, 96)], [torch_ref])
 
 
 def test_mindspores_own_onnx_exporter_stops_at_indexed_pooling(config, tmp_path):
@@ -156,7 +157,7 @@ def test_mindspores_own_onnx_exporter_writes_a_network_with_another_pooling(plac
     ms_impl.src.utils.load_checkpoint(network, place / "best.pth")
     ms.onnx.export(network, ms.ops.zeros((1, 4, 64, 96)), file_name=str(tmp_path / "best.onnx"))
     monkeypatch.undo()
-    assert_exported_equal(torch_ref.utils.load_onnx(tmp_path / "best.onnx"), place, [(64, 96)])
+    assert_exported_equal(load_graph(tmp_path / "best.onnx"), place, [(64, 96)])
 
 
 # --- negative controls: each plants a bug in the reference's program ---
@@ -165,13 +166,13 @@ def test_mindspores_own_onnx_exporter_writes_a_network_with_another_pooling(plac
 def input_changed(change):
     """A plant: the reference's network gets change(batch)."""
     def plant(monkeypatch):
-        load_predictor = torch_ref.eval.load_predictor
+        load_network = torch_ref.eval.load_network
 
         def load_changed(config):
-            predict = load_predictor(config)
-            return lambda batch: predict(change(batch))
+            network = load_network(config)
+            return dataclasses.replace(network, predict=lambda batch: network.predict(change(batch)))
 
-        monkeypatch.setattr(torch_ref.eval, "load_predictor", load_changed)
+        monkeypatch.setattr(torch_ref.eval, "load_network", load_changed)
     return plant
 
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import matting.config.defaults
 from matting.config import (
+    CHOICES,
     FIELDS,
     Config,
     DimConfig,
@@ -25,7 +27,11 @@ from matting.config import (
     read_yaml,
     save_config,
     settings_file,
+    text_for_weights,
+    trained_with,
 )
+from matting.config.settings import LOCAL_KEYS
+from matting.embedded import embed
 from matting.errors import UserError
 
 DOCUMENTED = yaml.safe_load("""
@@ -268,6 +274,38 @@ def test_checkpoint_brings_its_network_but_not_its_folders(tmp_path):
     assert parse("--ckpt_url", checkpoint).index_kind == "depthwise_m2o"
     assert parse("--ckpt_url", checkpoint, "--index_kind", "depthwise_o2o", with_checkpoint=True).index_kind == (
         "depthwise_o2o")
+
+
+def test_a_checkpoint_alone_brings_its_network_and_the_file_beside_it_wins(tmp_path):
+    checkpoint = tmp_path / "best.npz"
+    np.savez(checkpoint, a=np.ones(1))
+    assert trained_with(checkpoint) == {}
+    trained = parse("--model", "dim", "--bridge", "fc6", "--seed", "3", "--data_dir", "theirs", "--resume", "True")
+    embed(checkpoint, text_for_weights(trained))
+    config = parse("--ckpt_url", str(checkpoint), with_checkpoint=True)
+    assert (config.model, config.bridge, config.seed, config.data_dir, config.resume) == (
+        "dim", "fc6", 0, "AIM-500", False)
+    told = trained_with(checkpoint)
+    assert told["seed"] == 3 and not told.keys() & set(LOCAL_KEYS) and told.keys() | set(LOCAL_KEYS) == FIELDS.keys()
+    save_config(parse("--model", "dim", "--bridge", "conv3x3"), tmp_path)
+    assert parse("--ckpt_url", str(checkpoint), with_checkpoint=True).bridge == "conv3x3"
+
+
+def test_no_path_goes_into_a_weight_file():
+    texts = {key for key, kind in FIELDS.items() if kind is str}
+    assert texts - {*CHOICES, "stage"} <= {*LOCAL_KEYS}
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("---\nmodel: dim\n", "is damaged, its last line '...' is missing"),
+    ("---\nmodle: dim\n...\n", "unknown key modle; did you mean model?"),
+])
+def test_a_damaged_configuration_in_a_checkpoint_is_named(tmp_path, text, message):
+    checkpoint = tmp_path / "best.npz"
+    np.savez(checkpoint, a=np.ones(1))
+    embed(checkpoint, text)
+    with pytest.raises(UserError, match=re.escape(f"best.npz, the configuration in it: {message}")):
+        parse("--ckpt_url", str(checkpoint), with_checkpoint=True)
 
 
 def test_a_model_changes_defaults_and_flags_beat_them(tmp_path):

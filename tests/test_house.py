@@ -4,16 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from matting.runtimes.table import RUNTIMES
+
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORKS = {"mindspore", "torch"}
 FORBIDDEN = {
-    "matting": FRAMEWORKS | {"ms_impl", "torch_ref", "parity", "data"},
+    "matting": FRAMEWORKS | {"onnxruntime", "ms_impl", "torch_ref", "parity", "data"},
     "data": FRAMEWORKS | {"ms_impl", "torch_ref", "parity"},
     "ms_impl": {"torch", "torch_ref", "parity"},
     "torch_ref": {"mindspore", "ms_impl", "parity"},
 }
-# Readers of foreign weight files import the framework they need inside the function that reads them.
-LAZY_READERS = {"matting/weights/files.py"}
+# What reads or runs foreign weight files imports what that takes inside the function that does it.
+LAZY_READERS = {"matting/weights/files.py", "matting/runtimes/onnx.py"}
+# Only this table of matting.load knows ms_impl and torch_ref, by the names of modules; it imports one when a file asks.
+BY_NAME = "matting/runtimes/table.py"
 
 
 def imports(source, everywhere=True):
@@ -36,10 +40,38 @@ def test_layers_stay_apart(package):
         assert not found & FORBIDDEN[package], f"{name} imports {found & FORBIDDEN[package]}"
 
 
+def imports_by_name(source):
+    """Whether a module imports what it has the name of in a text, which `imports` does not see."""
+    nodes = list(ast.walk(ast.parse(source)))
+    return bool({"import_module", "__import__"} & {
+        *(node.id for node in nodes if isinstance(node, ast.Name)),
+        *(node.attr for node in nodes if isinstance(node, ast.Attribute)),
+        *(alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)})
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_one_table_alone_imports_by_name(package):
+    for path in (ROOT / package).rglob("*.py"):
+        name = path.relative_to(ROOT).as_posix()
+        assert imports_by_name(path.read_text(encoding="utf-8")) == (name == BY_NAME), name
+
+
+def test_that_table_knows_the_registries_and_matting():
+    modules = {runtime.module for runtimes in RUNTIMES.values() for runtime in runtimes}
+    assert modules == {"matting.runtimes.onnx", "ms_impl.registry", "torch_ref.registry"}
+
+
+def test_an_import_by_name_is_found():
+    for source in ("import importlib\nimportlib.import_module('torch')", "from importlib import import_module as f",
+                   "def f():\n    __import__('torch')"):
+        assert imports_by_name(source)
+    assert not imports_by_name("import importlib.util\nimportlib.util.find_spec('torch')")
+
+
 # The rooms of matting/, and which others each may use besides the files on arrays at the top.
-ROOMS = {"": set(), "config": set(), "images": set(), "weights": set(), "dataset": {"images"},
+ROOMS = {"": set(), "config": set(), "images": set(), "weights": set(), "runtimes": {"config"}, "dataset": {"images"},
          "programs": {"config", "images", "dataset"}, "training": {"config", "images", "dataset", "programs"}}
-DOORS = {"__init__", "convert"}  # at the top, too, but what people enter by: they may use every room
+DOORS = {"__init__", "__main__", "convert"}  # at the top, too, but what people enter by: they may use every room
 
 
 def rooms_used(source):

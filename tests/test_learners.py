@@ -18,6 +18,7 @@ import torch_ref.learner
 import torch_ref.registry
 import torch_ref.train
 import torch_ref.utils
+from matting.embedded import embedded
 from matting.training.moving_average import MovingAverage
 from matting.weights.files import read_weights
 from tests.small_network import NETWORK, network_flags
@@ -257,6 +258,7 @@ def test_the_program_trains_and_resumes(framework, data, tmp_path, caplog):
     assert norm == pytest.approx((1 - BETA1) * 0.001, rel=1e-3)
     assert "no --ckpt_url" in caplog.text
     assert "encoder_bn: trained" in (tmp_path / "config.yaml").read_text()
+    assert "encoder_bn: trained" in embedded(tmp_path / f"indexnet-1_1{suffix}")
     program.main(flags(data, tmp_path, "--max_steps", "2", "--resume", "True", *quick))
     assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 2]
     assert sorted(path.name for path in tmp_path.glob("indexnet*")) == [
@@ -274,6 +276,7 @@ def test_the_program_continues_bit_for_bit(data, tmp_path, amp):
         assert expected.keys() == found.keys()
         for key, value in expected.items():
             np.testing.assert_array_equal(found[key], value, err_msg=key)
+    assert embedded(whole / "indexnet-1_3.pth") == embedded(parts / "indexnet-1_3.pth")  # nothing of --resume
 
 
 def read_moments(path, kind="moment"):

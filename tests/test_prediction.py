@@ -10,16 +10,17 @@ from matting.config import Config
 from matting.errors import UserError
 from matting.images.reading import read_alpha
 from matting.images.writing import write_png
+from matting.inference import estimate_alpha
 from matting.programs.prediction import (
     Job,
     add_arguments,
     cut_out,
-    estimate_alpha,
     find_pairs,
     read_background,
     run,
     scale_to_cover,
 )
+from matting.runtimes.network import Network
 from tests.tiny_images import photograph, trimap_of, write_pair
 
 CONFIG = Config()
@@ -42,7 +43,7 @@ def job_for(*argv):
 
 def test_a_pair_of_files_becomes_three_pictures(tmp_path):
     pair = write_pair(tmp_path, "cat")
-    run(job_for(pair.image, pair.trimap, "-o", tmp_path / "out", "--background", "#0000ff"), sixty, CONFIG)
+    run(job_for(pair.image, pair.trimap, "-o", tmp_path / "out", "--background", "#0000ff"), Network(sixty, CONFIG))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "cat_alpha.png", "cat_composite.png", "cat_cutout.png"]
     alpha = read_alpha(tmp_path / "out" / "cat_alpha.png")
@@ -59,7 +60,7 @@ def test_folders_are_paired_by_stem(tmp_path):
     for stem in ("b", "a", "c.d"):
         write_pair(tmp_path, stem)
     (tmp_path / "images" / "notes.txt").write_text("not an image")
-    run(job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out"), sixty, CONFIG)
+    run(job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out"), Network(sixty, CONFIG))
     alphas = sorted(path.name for path in (tmp_path / "out").glob("*_alpha.png"))
     assert alphas == ["a_alpha.png", "b_alpha.png", "c.d_alpha.png"]
 

@@ -16,13 +16,17 @@ import torch_ref.eval
 import torch_ref.export
 import torch_ref.predict
 import torch_ref.utils
-from matting.config import Config, save_config
+from matting import convert, load
+from matting.config import Config, save_config, values_of
 from matting.dataset.data_list import SEPARATOR
+from matting.embedded import embedded
 from matting.errors import UserError
 from matting.images.reading import read_alpha
+from matting.runtimes.onnx import fixed_size, open_session
+from matting.runtimes.table import RUNTIMES
 from ms_impl.src import utils
 from ms_impl.src.model import IndexNet
-from tests.tiny_images import LANDSCAPE, PORTRAIT, write_pair, write_row
+from tests.tiny_images import LANDSCAPE, PORTRAIT, photograph, trimap_of, write_pair, write_row
 from torch_ref.model import IndexNet as TorchIndexNet
 
 SMALL = {  # compiles in seconds
@@ -49,8 +53,8 @@ def place(tmp_path_factory):
     for folder in ("ms", "torch"):
         (place / folder).mkdir()
         save_config(config, place / folder)
-    utils.save_checkpoint(IndexNet(config.network), place / "ms" / "best.ckpt")
-    torch_ref.utils.save_checkpoint(TorchIndexNet(config.network), place / "torch" / "best.pth")
+    utils.save_checkpoint(IndexNet(config.network), place / "ms" / "best.ckpt", config)
+    torch_ref.utils.save_checkpoint(TorchIndexNet(config.network), place / "torch" / "best.pth", config)
     return place
 
 
@@ -99,8 +103,9 @@ def test_an_export_of_fixed_size_mattes_photographs_of_any(place, mindir, tmp_pa
 
 def test_a_dynamic_export_mattes_as_the_checkpoint_does(place, tmp_path):
     expected = predict(ms_impl.predict, place, place / "ms" / "best.ckpt", tmp_path / "a")
-    export.main([*CPU, *FRAME, "--dynamic", "--ckpt_url", str(place / "ms" / "best.ckpt")])
-    dynamic = (place / "ms" / "best.mindir").rename(tmp_path / "best.mindir")
+    checkpoint = shutil.copytree(place / "ms", tmp_path / "ms") / "best.ckpt"
+    export.main([*CPU, *FRAME, "--dynamic", "--ckpt_url", str(checkpoint)])
+    dynamic = checkpoint.with_suffix(".mindir")
     assert utils.fixed_size(dynamic) is None
     np.testing.assert_array_equal(predict(ms_impl.predict, place, dynamic, tmp_path / "b"), expected)
 
@@ -111,7 +116,7 @@ def test_an_export_that_differs_is_not_written(place, monkeypatch, capsys, diffe
     monkeypatch.setattr(ms_impl.export, "load_mindir", lambda path: IndexNet)
     monkeypatch.setattr(ms_impl.export, "predictor", lambda network: network)
     monkeypatch.setattr(torch_ref.export.torch.onnx, "export", lambda network, example, path, **_: path.touch())
-    monkeypatch.setattr(torch_ref.export, "load_onnx", lambda path: IndexNet)
+    monkeypatch.setattr(torch_ref.export, "load_graph", lambda path: IndexNet)
     monkeypatch.setattr(matting.programs.export, "relative_difference", lambda *_: difference)
     before = sorted((place / "ms").iterdir())
     for file_format in export.PROGRAMS:
@@ -157,7 +162,7 @@ def onnx_file(place):
 
 
 def test_an_onnx_file_evaluates_as_its_checkpoint_does(place, onnx_file, tmp_path):
-    assert torch_ref.utils.fixed_size(onnx_file) == (64, 96)
+    assert fixed_size(open_session(onnx_file)) == (64, 96)
     of_checkpoint = evaluate(torch_ref.eval, place, place / "ms" / "best.ckpt", tmp_path / "a")
     of_onnx = evaluate(torch_ref.eval, place, onnx_file, tmp_path / "b")
     assert of_checkpoint.keys() == of_onnx.keys() == {"lying_0", "standing_0"}
@@ -173,13 +178,59 @@ def test_an_onnx_file_of_fixed_size_mattes_photographs_of_any_but_evaluates_one(
     assert "best.onnx: takes inputs of 96x64 only, not 96x96" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def files(place, mindir, onnx_file, tmp_path_factory):
+    """{kind: weight file}, each alone in a folder, all of them with the weights of the MindSpore checkpoint."""
+    files = {kind: tmp_path_factory.mktemp("alone") / f"best{kind}" for kind in RUNTIMES}
+    for source in (place / "ms" / "best.ckpt", mindir, onnx_file):
+        shutil.copy(source, files[source.suffix])
+    for kind in (".npz", ".pth", ".pt"):
+        convert.main([str(files[".ckpt"]), str(files[kind])])
+    shutil.copy(files[".pth"], files[".pth.tar"])
+    return files
+
+
+@pytest.fixture(scope="module")
+def of_checkpoint(files):
+    """Random network input, and what the MindSpore checkpoint makes of it."""
+    batch = np.random.default_rng(0).standard_normal((1, 4, 64, 96)).astype(np.float32)
+    return batch, load(files[".ckpt"], device="CPU").predict(batch)
+
+
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_one_file_is_enough_from_python(files, of_checkpoint, kind):
+    """Network, configuration, fixed size and runtime are found from it; its output is the checkpoint's."""
+    image, trimap = photograph(64, 96), trimap_of(64, 96)
+    batch, output = of_checkpoint
+    network = load(files[kind], device="CPU")
+    expected = Config(**SMALL)
+    assert (network.config.network, network.config.img_mean) == (expected.network, expected.img_mean)
+    assert network.size == ((64, 96) if kind in (".mindir", ".onnx") else None)
+    alpha = network(image, trimap)
+    assert alpha.shape == (64, 96) and alpha.dtype == np.float32 and 0 <= alpha.min() <= alpha.max() <= 1
+    np.testing.assert_array_equal(alpha[trimap != 128], (trimap == 255)[trimap != 128])
+    assert len(np.unique(alpha)) > 3
+    assert np.abs(network.predict(batch) - output).max() <= 1e-5 * np.abs(output).max()
+
+
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_no_weight_file_tells_whose_machine_it_comes_from(files, kind):
+    text = embedded(files[kind])
+    assert values_of(text, kind)["index_kind"] == "holistic"
+    assert "device_target" not in text and "ckpt_url" not in text and str(files[".ckpt"].parent) not in text
+
+
+def test_a_checkpoint_may_be_read_by_others(files):
+    assert files[".ckpt"].stat().st_mode & 0o777 == 0o644
+
+
 def test_a_damaged_onnx_file_is_named_in_one_line(tmp_path):
     path = tmp_path / "best.onnx"
     with pytest.raises(UserError, match=r"best\.onnx: no such file"):
-        torch_ref.utils.load_onnx(path)
+        open_session(path)
     path.write_bytes(b"not a graph")
     with pytest.raises(UserError, match=r"best\.onnx: is not an ONNX file") as error:
-        torch_ref.utils.load_onnx(path)
+        open_session(path)
     assert "\n" not in str(error.value)
 
 

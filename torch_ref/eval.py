@@ -2,19 +2,18 @@
 
 python -m torch_ref.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
 """
-import torch
-
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.programs.evaluation import evaluate_folder, evaluation_composites
-from torch_ref.registry import load_predictor
+from torch_ref.registry import load_network
 
 
 @entry_point
 def main(argv=None):
     config, _ = load_config(config_parser(__doc__, "torch_ref.eval"), argv)
     composites = evaluation_composites(config)
-    evaluate_folder(load_predictor(config), config, composites, config.logs_dir, {"torch": torch.__version__})
+    network = load_network(config)
+    evaluate_folder(network.predict, config, composites, config.logs_dir, network.versions)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import torch
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
 from matting.programs.export import add_arguments, report, write_checked
+from matting.runtimes.onnx import load_graph
 from torch_ref.registry import build
-from torch_ref.utils import load_checkpoint, load_onnx, predictor
+from torch_ref.utils import load_checkpoint, predictor
 
 INPUT, OUTPUT = "image_and_trimap", "alpha"
 SIDES = {2: "height", 3: "width"}
@@ -33,7 +34,7 @@ def export(config, dynamic):
 
     # rounding decides which of two nearly equal maxima is unpooled, and in a large image it does: single pixels differ
     measure = np.median if config.resampling == "max" else np.max
-    return write_checked(config, dynamic, ".onnx", write, predictor(network), load_onnx, measure)
+    return write_checked(config, dynamic, ".onnx", write, predictor(network), load_graph, measure)
 
 
 @entry_point

@@ -65,6 +65,7 @@ class Learner:
     def __init__(self, network, stage, config):
         self.network = network
         self.trains = stage.trains
+        self.config = config
         self.loss = stage.loss
         for name, part in network.named_children():
             if name not in stage.trains:
@@ -109,7 +110,7 @@ class Learner:
         return Average(self)
 
     def save(self, path):
-        save_checkpoint(self.network, path)
+        save_checkpoint(self.network, path, self.config)
 
     def load(self, path):
         load_checkpoint(self.network, path)

@@ -1,8 +1,12 @@
 """The models that every program knows: how each is built, what it is trained with, what it starts from."""
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
+from matting.files import file_kind
+from matting.runtimes import onnx
+from matting.runtimes.network import Network
 from matting.training.checkpoints import stage_result
 from matting.training.schedule import cosine_annealing, learning_rates
 from matting.training.stage import TrainingStage
@@ -10,7 +14,7 @@ from torch_ref.dim import DeepImageMatting
 from torch_ref.learner import Adam, Learner, Momentum
 from torch_ref.losses import MattingLoss
 from torch_ref.model import IndexNet
-from torch_ref.utils import find_device, load_checkpoint, load_mobilenet, load_onnx_predictor, load_vgg, predictor
+from torch_ref.utils import find_device, load_checkpoint, load_mobilenet, load_vgg, predictor
 
 
 class Model(NamedTuple):
@@ -59,11 +63,12 @@ def start_stage(network, config):
         MODELS[config.model].load_pretrained(network, config)
 
 
-def load_predictor(config):
-    """The network of config.ckpt_url, a checkpoint or an .onnx, as (B, 4, H, W) -> (B, 1, H, W) float32 arrays."""
-    if Path(config.ckpt_url).suffix == ".onnx":
-        return load_onnx_predictor(config.ckpt_url)
+def load_network(config):
+    """The Network of config.ckpt_url, a checkpoint or an .onnx, on the configured device."""
+    path, versions = config.ckpt_url, {"torch": torch.__version__}
+    if file_kind(path) == ".onnx":
+        return onnx.load_network(config)
     device = find_device(config)
     network = build(config)
-    load_checkpoint(network, config.ckpt_url)
-    return predictor(network.to(device))
+    load_checkpoint(network, path)
+    return Network(predictor(network.to(device)), config, versions=versions)

@@ -1,14 +1,12 @@
 """What every PyTorch program needs: the device, weights in and out, and a network as a plain function."""
 import io
-from pathlib import Path
 
-import onnxruntime
 import torch
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
 
+from matting.config import text_for_weights
+from matting.embedded import embed
 from matting.errors import UserError
 from matting.files import atomic_path
-from matting.programs.export import of_one_size
 from matting.weights.matching import network_weights
 from matting.weights.pretrained import mobilenet_weights, vgg_weights
 
@@ -55,30 +53,14 @@ def load_checkpoint(network, path):
     set_weights(network, network_weights(path, weight_shapes(network)))
 
 
-def save_checkpoint(network, path):
-    """Write the network's weights as a PyTorch .pth, atomically."""
+def save_checkpoint(network, path, config=None):
+    """Write the network's weights as a PyTorch .pth, atomically, and into it its configuration, if that is given."""
     content = io.BytesIO()  # torch.save names no file, nor the reason, when a disk is full
     torch.save(network.state_dict(), content)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
-
-
-def load_onnx(path):
-    """An exported graph as a function from arrays to arrays, on the CPU; raises UserError where it cannot be read."""
-    session = _onnx_session(path)
-
-    def predict(batch):
-        return session.run(None, {session.get_inputs()[0].name: batch})[0]
-
-    return predict
-
-
-def fixed_size(path):
-    """(height, width) of the only images that an .onnx takes; None for a dynamic one and for checkpoints."""
-    if Path(path).suffix != ".onnx":
-        return None
-    sides = tuple(_onnx_session(path).get_inputs()[0].shape[2:])
-    return sides if all(isinstance(side, int) for side in sides) else None  # a dynamic side has a name instead
+        if config:
+            embed(temporary, text_for_weights(config))
 
 
 def predictor(network):
@@ -93,11 +75,6 @@ def predictor(network):
     return predict
 
 
-def load_onnx_predictor(path):
-    """An exported graph as a function; it raises UserError for sizes that it was not exported for."""
-    return of_one_size(load_onnx(path), path, fixed_size(path))
-
-
 def _floats(network):
     return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
 
@@ -108,13 +85,3 @@ def _encoder_shapes(network):
 
 def _set_encoder(network, weights):
     set_weights(network.encoder, {name.removeprefix("encoder."): value for name, value in weights.items()})
-
-
-def _onnx_session(path):
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file; write one with python export.py --file_format ONNX "
-                        "--ckpt_url CHECKPOINT")
-    try:
-        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, InvalidProtobuf) as error:
-        raise UserError(f"{path}: is not an ONNX file ({str(error).splitlines()[0]})") from None

@@ -23,10 +23,12 @@ from matting.config.yaml_files import (
     make_config,
     read_yaml,
     save_config,
+    text_for_weights,
     trained_with,
     values_of,
 )
 
 __all__ = ["CHECKPOINT_KEYS", "CHOICES", "FIELDS", "MODELS", "RESOLVED_NAME", "Config", "DimConfig", "IndexNetConfig",
            "NetworkConfig", "config_from_text", "config_parser", "config_to_text", "default_values", "load_config",
-           "load_stages", "make_config", "read_yaml", "save_config", "settings_file", "trained_with", "values_of"]
+           "load_stages", "make_config", "read_yaml", "save_config", "settings_file", "text_for_weights",
+           "trained_with", "values_of"]

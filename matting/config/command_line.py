@@ -1,4 +1,4 @@
-"""The command line: every key a flag, which beats --config_path, the YAML beside a checkpoint, and the defaults.
+"""The command line: every key a flag, which beats --config_path, the YAML of a checkpoint, and the defaults.
 
 jsonargparse 4.53 was tried: it refuses the documented `--milestones 20 26` and `--apply_aspp 0`, names no nearest flag,
 and takes explanations from docstrings, which would be a second place beside default_config.yaml.
@@ -48,6 +48,8 @@ class ConfigParser(argparse.ArgumentParser):
     def _remark(self, key):
         if key in self.required:
             return "required"
+        if key in self.program.defaults:
+            return f"default: {self.program.defaults[key]}"
         brought = "the checkpoint's, or " if key in self.program.brought else ""
         return f"default: {brought}{default_text(key, by_stage='stage' in self.program.keys)}"
 
@@ -87,8 +89,8 @@ def load_config(parser, argv=None):
     """Parse `argv` -> (Config, Namespace of the program's own arguments).
 
     Of a program that takes a checkpoint, the keys that the checkpoint brings are those that it was trained with, where
-    the config.yaml beside it tells. Raises UserError for unknown keys and flags, naming the nearest known one, and for
-    values of the wrong type, UsageError for a checkpoint that is missing and an argument too many.
+    the config.yaml beside it or in it tells. Raises UserError for unknown keys and flags, naming the nearest known
+    one, and for values of the wrong type, UsageError for a checkpoint that is missing and an argument too many.
     """
     arguments, unknown = parser.parse_known_args(argv)
     for token in unknown:
@@ -105,7 +107,7 @@ def load_config(parser, argv=None):
         told = trained_with(chosen["ckpt_url"])
         chosen = {key: told[key] for key in parser.program.brought if key in told} | chosen
     own = {key: value for key, value in vars(arguments).items() if key not in FIELDS and key != "config_path"}
-    return make_config(chosen), argparse.Namespace(**own)
+    return make_config({**parser.program.defaults, **chosen}), argparse.Namespace(**own)
 
 
 def load_stages(parser, argv=None):

@@ -1,4 +1,6 @@
 """Which keys each program uses, and so shows in its --help; every program accepts all of them."""
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from matting.config.settings import CHECKPOINT_KEYS, FIELDS, NETWORK_KEYS, VALIDATION_KEYS
@@ -10,6 +12,7 @@ class Program(NamedTuple):
     keys: tuple
     brought: tuple = ()  # keys that are a checkpoint's, unless given; where there are any, --ckpt_url is required
     command: "str | None" = None  # what a user types, where that is not python -m and the program's name
+    defaults: Mapping = MappingProxyType({})  # where they are not those of default_config.yaml
 
 
 NETWORK = ("model", *NETWORK_KEYS)
@@ -37,6 +40,7 @@ PROGRAMS = {
     "torch_ref.export": Program(EXPORT, CHECKPOINT_KEYS, command="python export.py --file_format ONNX"),
     "ms_impl.predict": Program(PREDICTION, CHECKPOINT_KEYS),
     "torch_ref.predict": Program(PREDICTION, CHECKPOINT_KEYS),
+    "matting": Program(PREDICTION, CHECKPOINT_KEYS, command="matte", defaults={"device_target": "CPU"}),
     "ms_impl.first_look": Program(FIRST_LOOK),
     "torch_ref.first_look": Program(FIRST_LOOK),
     "parity.precision": Program((*NETWORK, "stage", *STEP)),

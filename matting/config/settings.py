@@ -252,3 +252,8 @@ NETWORK_KEYS = tuple(dict.fromkeys(field.name for model in MODELS.values()
 CHECKPOINT_KEYS = ("model", *NETWORK_KEYS, "img_scale", "img_mean", "img_std")
 # What decides which foregrounds it was validated on, and over which backgrounds, where these are not prepared.
 VALIDATION_KEYS = ("composition", "val_list", "num_bgs_train", "num_bgs_val")
+# Of one machine or one start of a program. They stay out of weight files, so that equal trainings write equal files and
+# nobody's paths are passed on.
+LOCAL_KEYS = ("data_dir", "bg_dir", "val_list", "train_list", "cache_dir", "ckpt_url", "logs_dir", "num_workers",
+              "log_every", "keep_checkpoint_max", "resume", "device_target", "device_id", "device_start",
+              "is_distributed")

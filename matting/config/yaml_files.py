@@ -4,12 +4,13 @@ from pathlib import Path
 
 import yaml
 
-from matting.config.settings import FIELDS, Config
+from matting.config.settings import FIELDS, LOCAL_KEYS, Config
 from matting.config.values import as_text, typed
+from matting.embedded import NAME, embedded
 from matting.errors import UserError
 from matting.files import atomic_path
 
-RESOLVED_NAME = "config.yaml"  # the effective configuration, written beside the checkpoints
+RESOLVED_NAME = NAME  # the effective configuration, written beside the checkpoints as well as into them
 START, END = "---", "..."  # YAML's own words for where a text begins and ends: without the second it is not whole
 
 
@@ -21,10 +22,15 @@ def make_config(values):
     return Config(**values)
 
 
-def config_to_text(config):
+def config_to_text(config, keys=tuple(FIELDS)):
     """A Config as YAML text, a line for each key."""
-    lines = [f"{key}: {as_text(getattr(config, key))}" for key in FIELDS]
+    lines = [f"{key}: {as_text(getattr(config, key))}" for key in keys]
     return "\n".join([START, *lines, END]) + "\n"
+
+
+def text_for_weights(config):
+    """A Config as the YAML text that goes into a weight file (matting.embedded): without LOCAL_KEYS."""
+    return config_to_text(config, [key for key in FIELDS if key not in LOCAL_KEYS])
 
 
 def config_from_text(text, source):
@@ -74,10 +80,13 @@ def save_config(config, folder):
 
 
 def trained_with(checkpoint):
-    """{key: value} of the training that wrote a checkpoint; empty where nothing tells. Raises what read_yaml raises."""
+    """{key: value} of the training that a weight file comes from; empty where nothing tells.
+
+    The config.yaml beside it tells, or else the one in it. Raises what values_of raises.
+    """
     beside = Path(checkpoint).parent / RESOLVED_NAME
     if not beside.exists():
-        return {}
+        return values_of(embedded(checkpoint), f"{checkpoint}, the configuration in it")
     told = read_yaml(beside)
     if not told:
         raise _damaged(beside, "all that it should tell of the network")

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from matting.errors import UserError
 from matting.images.fast_decoders import decode_fast
-from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, unknown_region
+from matting.trimap import check_trimap
 
 
 def read_image(path):
@@ -49,14 +49,7 @@ def read_alpha(path):
 def read_trimap(path):
     """A trimap -> (H, W) uint8 in {0, 128, 255}; raises UserError for other values or no unknown pixel."""
     trimap = read_alpha(path)
-    known_values = (BACKGROUND, UNKNOWN, FOREGROUND)
-    others = np.setdiff1d(trimap, known_values)
-    if others.size:
-        raise UserError(f"{path}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
-                        "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
-    if not unknown_region(trimap).any():
-        raise UserError(f"{path}: has no unknown pixel (128), so there is nothing to estimate; "
-                        "mark the object's border as unknown")
+    check_trimap(path, trimap)
     return trimap
 
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 
+from matting.config import text_for_weights
+from matting.embedded import embed
 from matting.errors import UserError
 from matting.files import atomic_path
 from matting.inference import STRIDE, network_side
@@ -28,23 +30,12 @@ def write_checked(config, dynamic, suffix, write, reference, load, measure=np.ma
     sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
     with atomic_path(path) as temporary:
         write(temporary, height, width)
+        embed(temporary, text_for_weights(config))
         difference = relative_difference(reference, load(temporary), sizes, measure)
         if not difference <= TOLERANCE:
             raise UserError(f"{path}: not written, since its output would differ from the checkpoint's by "
                             f"{difference:.1e} of the maximum (allowed: {TOLERANCE:.0e})")
     return path, difference
-
-
-def of_one_size(predict, path, size):
-    """The predictor of a graph file, raising UserError for inputs of another (height, width) than `size`, if given."""
-
-    def checked(batch):
-        if size and batch.shape[2:] != size:
-            raise UserError(f"{path}: takes inputs of {size[1]}x{size[0]} only, not {batch.shape[3]}x{batch.shape[2]}; "
-                            f"pass --img_size {size[0]} {size[1]}, or export the checkpoint again with --dynamic")
-        return predict(batch)
-
-    return checked
 
 
 def report(path, difference):

@@ -16,7 +16,7 @@ from matting.foreground import estimate_foreground
 from matting.images.listing import by_stem
 from matting.images.reading import check_same_size, read_image, read_trimap
 from matting.images.writing import write_png
-from matting.inference import Frame, to_alpha, to_network_input, to_uint8
+from matting.inference import to_uint8
 from matting.transforms import to_float
 
 log = logging.getLogger(__name__)
@@ -62,32 +62,24 @@ class Job(NamedTuple):
         return cls(pairs, background, Path(arguments.output))
 
 
-def run(job, predict, config, frame_size=None):
-    """Write alpha, cut-out and composite of each pair.
+def predict(config, arguments, load_network):
+    """The predicting programs: every file is checked before load_network(config) gives the Network that runs."""
+    job = Job.of(arguments)
+    run(job, load_network(config))
 
-    predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. frame_size: the one (height, width) that `predict` takes, if
-    there is only one.
-    """
+
+def run(job, network):
+    """Write alpha, cut-out and composite of each pair by a Network."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with logging_redirect_tqdm():
         for pair in tqdm(job.pairs, disable=None, unit="image"):
             image, trimap = pair.read()
-            alpha = to_uint8(estimate_alpha(predict, image, trimap, config, frame_size))
+            alpha = to_uint8(network(image, trimap))
             foreground, composed = cut_out(image, alpha, job.background)
             outputs = {"alpha": alpha, "cutout": np.dstack([foreground, alpha]), "composite": composed}
             for kind, pixels in outputs.items():
                 write_png(job.folder / f"{pair.image.stem}_{kind}.png", pixels)
             log.info("%s: %s", job.folder, ", ".join(f"{pair.image.stem}_{kind}.png" for kind in outputs))
-
-
-def estimate_alpha(predict, image, trimap, config, frame_size=None):
-    """(H, W, 3) uint8 RGB and (H, W) trimap -> (H, W) float32 alpha, for images of any size."""
-    if frame_size is None:
-        return to_alpha(predict(to_network_input(image, trimap, config)), trimap)
-    frame = Frame(trimap.shape, frame_size)
-    placed = frame.place(trimap, cv2.INTER_NEAREST)
-    output = predict(to_network_input(frame.place(image), placed, config))
-    return to_alpha(frame.extract(to_alpha(output, placed))[None, None], trimap)
 
 
 def cut_out(image, alpha, background):

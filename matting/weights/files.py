@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from matting.embedded import NAME, embed
 from matting.errors import UserError
-from matting.files import atomic_path
+from matting.files import atomic_path, file_kind
 from matting.weights.names import from_mindspore, to_mindspore
 
 
@@ -23,21 +24,26 @@ def read_weights(path):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a weight file ({', '.join(READERS)})")
-    suffix = ".pth.tar" if path.name.endswith(".pth.tar") else path.suffix
-    if suffix not in READERS:
+    kind = file_kind(path)
+    if kind not in READERS:
         raise UserError(f"{path}: unknown kind of weight file; expected one of {', '.join(READERS)}")
-    weights = READERS[suffix](path)
+    weights = READERS[kind](path)
     return {name.removeprefix("module."): value for name, value in weights.items()
             if not name.endswith("num_batches_tracked")}
 
 
-def write_weights(path, weights):
-    """{name, batch norm in PyTorch's words: array} -> a .ckpt, .pth, .pt or .npz file, atomically."""
+def write_weights(path, weights, text=""):
+    """{name, batch norm in PyTorch's words: array} -> a .ckpt, .pth, .pt or .npz file, atomically.
+
+    text: the configuration that is to be in it, if any.
+    """
     path = Path(path)
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: unknown kind of weight file; can be written: {', '.join(WRITERS)}")
     with atomic_path(path) as temporary:
         WRITERS[path.suffix](temporary, weights)
+        if text:
+            embed(temporary, text)
 
 
 def _read_torch(path):
@@ -68,7 +74,7 @@ def _read_mindspore(path):
 def _read_numpy(path):
     try:
         with np.load(path) as archive:
-            return dict(archive)
+            return {name: archive[name] for name in archive.files if name != NAME}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: is not a NumPy archive ({str(error).splitlines()[0]})") from None
 
@@ -88,6 +94,7 @@ def _write_mindspore(path, weights):
     import mindspore
     mindspore.save_checkpoint([{"name": to_mindspore(name), "data": mindspore.Tensor(value)}
                                for name, value in weights.items()], str(path))
+    path.chmod(0o644)  # MindSpore lets its owner alone read it, and nobody write
 
 
 def _write_numpy(path, weights):

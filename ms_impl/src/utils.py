@@ -7,9 +7,10 @@ import mindspore as ms
 from mindspore import nn
 from mindspore.train.mind_ir_pb2 import ModelProto
 
+from matting.config import text_for_weights
+from matting.embedded import embed
 from matting.errors import UserError
 from matting.files import atomic_path
-from matting.programs.export import of_one_size
 from matting.weights.matching import network_weights
 from matting.weights.names import from_mindspore
 from matting.weights.pretrained import mobilenet_weights, vgg_weights
@@ -70,11 +71,14 @@ def load_checkpoint(network, path):
     set_weights(network, network_weights(path, weight_shapes(network)))
 
 
-def save_checkpoint(network, path):
-    """Write the network's weights as a MindSpore .ckpt, atomically."""
+def save_checkpoint(network, path, config=None):
+    """Write the network's weights as a MindSpore .ckpt, atomically, and into it its configuration, if that is given."""
     parameters = [{"name": parameter.name, "data": parameter} for parameter in network.get_parameters()]
     with atomic_path(path) as temporary:
         ms.save_checkpoint(parameters, str(temporary))
+        temporary.chmod(0o644)  # MindSpore lets its owner alone read it, and nobody write
+        if config:
+            embed(temporary, text_for_weights(config))
 
 
 def load_mindir(path):
@@ -88,9 +92,7 @@ def load_mindir(path):
 
 
 def fixed_size(path):
-    """(height, width) of the only images that a .mindir takes; None for a dynamic one and for checkpoints."""
-    if Path(path).suffix != ".mindir":
-        return None
+    """(height, width) of the only images that a .mindir takes; None for a dynamic one."""
     model = ModelProto()
     model.ParseFromString(Path(path).read_bytes())
     height, width = model.graph.input[0].tensor[0].dims[2:]
@@ -105,8 +107,3 @@ def predictor(network):
         return network(ms.Tensor(batch)).asnumpy()
 
     return predict
-
-
-def load_mindir_predictor(path):
-    """An exported graph as a function; it raises UserError for sizes that it was not exported for."""
-    return of_one_size(predictor(load_mindir(path)), path, fixed_size(path))
