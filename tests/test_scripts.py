@@ -103,7 +103,7 @@ def test_what_is_started_from_a_snapshot_leaves_it_as_it_is(machine):
     assert str(kept) in log.splitlines()
 
 
-TRAININGS = {"indexnet": network_flags(NETWORK),
+TRAININGS = {"indexnet": network_flags({**NETWORK, "resampling": "max", "apply_aspp": False}),
              "dim": ["--model", "dim", "--stage", "encoder_decoder", "--width_mult", "0.125"]}
 
 
