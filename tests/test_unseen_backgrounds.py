@@ -127,7 +127,7 @@ def test_a_prepared_validation_without_its_training_is_not_trained_beside(raw):
     (raw / "AIM-500" / "validation").mkdir()
     (raw / "AIM-500" / "validation" / "data.txt").write_text("a|b|c")
     config = tiny_config(raw, composition="online")
-    assert len(OnlineComposites(config)) == 16  # a user's own validation set, over whatever backgrounds
+    assert len(drawn(config)) == 18  # all: a user's own validation set takes others
     (raw / "AIM-500" / "manifest.json").touch()
     with pytest.raises(UserError, match="train/data.txt: no such file, and .*validation/data.txt may take what "
                                         "training would draw; prepare the data again"):

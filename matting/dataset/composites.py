@@ -120,7 +120,10 @@ def compose(image, alpha, background_path):
 
 
 def _training_files(config):
-    """[(original, mask)], [background] that OnlineComposites draws."""
+    """[(original, mask)], [background] that OnlineComposites draws.
+
+    All of bg_dir is training's where validation is a set of its user's own making.
+    """
     data_dir, bg_dir = Path(config.data_dir), Path(config.bg_dir)
     data_txt = data_dir / "train" / "data.txt"
     if data_txt.exists():
@@ -132,7 +135,10 @@ def _training_files(config):
                         "prepare the data again, or delete the latter to have validation composed, too")
     files = _matching_files(data_dir, ("original", "mask"))
     training, validation = _splits(config, files["original"])
-    backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
+    if _validation_list(config).exists():
+        backgrounds = list_images(bg_dir)
+    else:
+        backgrounds, _ = _deal_backgrounds(config, len(training), len(validation))
     return [(files["original"][stem], files["mask"][stem]) for stem in training], backgrounds
 
 
