@@ -7,7 +7,7 @@ import pytest
 
 import ms_impl.eval
 import torch_ref.eval
-from matting.config import config_parser, load_config, save_config
+from matting.config import config_parser, load_config, save_config, text_for_weights
 from matting.dataset.composites import OnlineComposites, check_unseen
 from matting.errors import UserError
 from matting.programs.evaluation import evaluation_composites, validation_composites
@@ -92,6 +92,15 @@ def test_data_may_have_moved_since_training(raw, tmp_path_factory):
     assert backgrounds(evaluated(moved, *val_list)) == expected
     with pytest.raises(UserError, match="12.jpg: is a background of training"):
         evaluated(moved, *val_list, "--num_bgs_train", 1)
+
+
+def test_a_weight_file_by_itself_names_no_folders_and_is_evaluated_alike(raw):
+    training = trained(raw, num_bgs_train=2)
+    (raw / "logs" / "config.yaml").write_text(text_for_weights(training))
+    val_list = ["--val_list", raw / "validation.txt"]
+    assert evaluated(raw, *val_list) == validation_composites(training)
+    with pytest.raises(UserError, match="12.jpg: is a background of training"):
+        evaluated(raw, *val_list, "--num_bgs_train", 1)
 
 
 @pytest.mark.parametrize("told", [None, "index_kind: holistic"])

@@ -19,12 +19,18 @@ TYPED = {"export": "python export.py", "scripts.demo": "python scripts/demo.py",
          **{name: row.command for name, row in PROGRAMS.items() if row.command}}
 
 
+def program_of(module):
+    """As it is called; a package is called by its __main__."""
+    return module.removesuffix(".__main__")
+
+
 def typed(module):
-    return TYPED.get(module, f"python -m {module.removesuffix('.__main__')}")
+    return TYPED.get(program_of(module), f"python -m {program_of(module)}")
 
 
-def ended(capsys, module, *arguments):
+def ended(capsys, program, *arguments):
     """Run a program -> (status, stdout, stderr)."""
+    module = program if program in MODULES else f"{program}.__main__"
     with pytest.raises(SystemExit) as end:
         import_module(module).main([*arguments])
     return end.value.code, *capsys.readouterr()
@@ -39,7 +45,7 @@ def words(text):
 
 
 def test_the_programs_are_found():
-    assert len(MODULES) > 25 and set(PROGRAMS) < set(MODULES)
+    assert len(MODULES) > 25 and set(PROGRAMS) < set(map(program_of, MODULES))
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -78,7 +84,8 @@ def test_a_required_key_and_the_device_are_found_by_reading_help_once(program, c
     required = bool(PROGRAMS[program].brought)
     assert ("--ckpt_url PATH" in usage) == ("elsewhere: the checkpoint to use (required)" in words(shown)) == required
     if "device_target" in PROGRAMS[program].keys:
-        assert "--device_target WORD GPU | Ascend | CPU (default: GPU)" in words(shown)
+        default = PROGRAMS[program].defaults.get("device_target", "GPU")
+        assert f"--device_target WORD GPU | Ascend | CPU (default: {default})" in words(shown)
 
 
 def test_a_missing_required_key_prints_the_usage(capsys):

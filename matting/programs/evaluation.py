@@ -71,15 +71,16 @@ def validation_composites(config):
 def evaluation_composites(config):
     """validation_composites for the evaluation of config.ckpt_url.
 
-    Raises UserError where it was trained on a background of these, as far as the config.yaml beside it tells.
+    Raises UserError where it was trained on a background of these, as far as its configuration tells. What that does
+    not name, or what is no longer there, is taken to be what is evaluated now.
     """
     composites = validation_composites(config)
     told = trained_with(config.ckpt_url)
-    if told.keys() >= {"data_dir", "bg_dir"}:
+    if "num_bgs_train" in told:
         training = make_config(told)
-        moved = {key: getattr(config, key) for key in ("data_dir", "bg_dir", "val_list")
-                 if not Path(getattr(training, key)).exists()}
-        check_unseen(composites, replace(training, **moved))
+        here = {key: getattr(config, key) for key in ("data_dir", "bg_dir", "val_list")
+                if key not in told or not Path(getattr(training, key)).exists()}
+        check_unseen(composites, replace(training, **here))
     return composites
 
 
