@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 import torch_ref.export
-from matting.config import config_parser, load_config, save_config
+from matting.config import config_parser, load_config, text_for_weights
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.weights.files import write_weights
 from matting.weights.names import torchvision_names
@@ -86,12 +86,11 @@ def write_vgg(path):
 
 
 def write_checkpoint(path):
-    """A trained IndexNet, and the config.yaml beside it."""
+    """A trained IndexNet, its configuration inside."""
     torch.manual_seed(0)
     config, _ = load_config(config_parser(""), TINY_NETWORK.split())
     path.parent.mkdir(exist_ok=True)
-    write_weights(path, get_weights(build(config)))
-    save_config(config, path.parent)
+    write_weights(path, get_weights(build(config)), text_for_weights(config))
 
 
 def write_onnx(path):

@@ -1,6 +1,8 @@
-"""What `make bench` reads out of the tables that it prints."""
-from benchmarks.__main__ import plot, ratios
+"""What `make bench` reads out of the tables that it prints, and what it writes of its page."""
+from benchmarks.__main__ import MARK, measured, plot, ratios, with_measured
+from benchmarks.extent import read_extent
 from benchmarks.soak import problems
+from tests.pages import ROOT, commands, read
 
 TABLES = """words | before
 
@@ -42,3 +44,21 @@ def test_a_soak_without_growth_after_its_warm_up_passes():
 def test_a_soak_names_what_leaks():
     assert list(problems(readings(memory=range(100, 148, 4)))) == ["memory grew from 122 to 138 MiB"]
     assert list(problems(readings(descriptors=range(40, 52)))) == ["descriptors grew from 46 to 50"]
+
+
+def test_a_page_keeps_what_people_wrote():
+    page = f"# Benchmarks\n\nby hand\n\n{MARK}\nas it was\n"
+    assert with_measured(page, "\nanew\n") == f"# Benchmarks\n\nby hand\n\n{MARK}\nanew\n"
+    assert read(ROOT / "docs/benchmarks.md").count(MARK) == 1
+
+
+def test_each_table_stands_below_the_command_that_prints_it():
+    written = measured({"metrics": "| a |\n", "halo": "| b |\n"}, "python -m benchmarks metrics halo")
+    assert commands(written) == ["python -m benchmarks metrics halo", "python -m benchmarks.metrics",
+                                 "python -m benchmarks.halo"]
+    assert written.index("benchmarks.metrics\n") < written.index("| a |") < written.index("benchmarks.halo\n")
+
+
+def test_quick_is_asked_for():
+    assert read_extent("benchmarks.a", "Something.", "full", "quick", []) == "full"
+    assert read_extent("benchmarks.a", "Something.", "full", "quick", ["--quick"]) == "quick"

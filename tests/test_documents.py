@@ -31,7 +31,8 @@ GIVEN = {
     "photo.jpg": given_files.write_photograph, "trimap.png": given_files.write_trimap,
     "photos": given_files.write_photos, "list.txt": given_files.write_validation_list,
     "mobilenet.pth": given_files.write_mobilenet, "VGG16_BN.pth": given_files.write_vgg,
-    "given/best.ckpt": given_files.write_checkpoint, "model.onnx": given_files.write_onnx,
+    "given/best.ckpt": given_files.write_checkpoint, "best.ckpt": given_files.write_checkpoint,
+    "model.onnx": given_files.write_onnx,
     "wheels": partial(given_files.write_wheels, requirements=ROOT / "requirements-gpu.txt"),
 }
 # Flags that make a command small; each is a documented one, and none changes what the command does. The first row whose
@@ -70,7 +71,8 @@ WRITES = {
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
-    "ms_impl.predict --ckpt_url": "mattes/photo_cutout.png",
+    "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
+    "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
 }
 USER = "user"  # folder in the copy
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "logs")
@@ -124,7 +126,7 @@ def clones(tmp_path_factory):
 def give(clone, text):
     """Make the files that a text mentions and that a user has before the first command."""
     for file, write in GIVEN.items():
-        if file in text and not (clone / file).exists():
+        if re.search(rf"(?<![\w/]){re.escape(file)}\b", text) and not (clone / file).exists():
             write(clone / file)
 
 
