@@ -2,6 +2,8 @@
 # All set up everything they need.
 PYTHON ?= python3.11
 VENV ?= .venv
+# What CI ran with, on Python 3.11; with another PYTHON: make CONSTRAINTS=/dev/null TARGET
+CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
@@ -31,10 +33,10 @@ bench: $(READY)
 versions: $(READY)
 	$(BIN)/python -m scripts.versions
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements.txt requirements-dev.txt $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) -r requirements-dev.txt
 	touch $(READY)
 
 clean:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from matting.images import fast_decoders
 from matting.images.fast_decoders import decode_fast
+from matting.images.reading import read_image
 from tests.tiny_data import photograph
 
 PIXELS = photograph(45, 60, np.random.default_rng(0))
@@ -52,6 +54,15 @@ def test_plain_files_have_pillows_pixels(tmp_path, name):
     (tmp_path / "file").write_bytes(PLAIN[name])
     with Image.open(tmp_path / "file") as image:
         assert np.array_equal(decode_fast(tmp_path / "file"), np.array(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_without_the_decoders_pillow_reads_the_same(tmp_path, monkeypatch, name):
+    (tmp_path / "file").write_bytes(PLAIN[name])
+    pixels = read_image(tmp_path / "file")
+    monkeypatch.setattr(fast_decoders, "simplejpeg", None)
+    assert decode_fast(tmp_path / "file") is None
+    assert np.array_equal(read_image(tmp_path / "file"), pixels)
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)

@@ -1,13 +1,17 @@
 """Prediction on a user's photographs: pairs, backgrounds, outputs, networks of one size, one line for a bad file."""
 import argparse
+import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from matting import foreground
 from matting.config import Config
 from matting.errors import UserError
+from matting.foreground import announced_if_slow
 from matting.images.reading import read_alpha
 from matting.images.writing import write_png
 from matting.inference import estimate_alpha
@@ -170,3 +174,27 @@ def test_background_covers_with_its_middle(height, width):
     assert covered.shape == (height, width, 3)
     y, x = np.nonzero(covered[:, :, 0] > 127)
     assert abs(y.mean() - (height - 1) / 2) <= 1 and abs(x.mean() - (width - 1) / 2) <= 1
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.3, ["compiling"]), (0, [])])
+def test_what_takes_long_is_announced_while_it_does(caplog, seconds, told):
+    caplog.set_level("INFO")
+    with announced_if_slow("compiling", patience=0.1):
+        time.sleep(seconds)
+        assert caplog.messages == told
+    time.sleep(0.2)
+    assert caplog.messages == told
+
+
+def test_the_first_use_of_pymatting_says_that_it_compiles(caplog, monkeypatch, tmp_path):
+    """A stand-in that is imported as slowly."""
+    caplog.set_level("INFO")
+    (tmp_path / "pymatting.py").write_text(
+        "import time\ntime.sleep(0.3)\ndef estimate_foreground_ml(image, alpha, return_background):\n"
+        "    return image, image\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "pymatting", None)  # so that what is imported in its place is forgotten
+    monkeypatch.delitem(sys.modules, "pymatting")
+    monkeypatch.setattr(foreground.announced_if_slow.__wrapped__, "__defaults__", (0.1,))
+    foreground.estimate_foreground(np.zeros((2, 2, 3), np.float32), np.ones((2, 2), np.float32))
+    assert caplog.messages == ["compiling pymatting, which estimates colours: half a minute or more, but only once"]

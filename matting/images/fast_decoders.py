@@ -7,10 +7,14 @@ import io
 import struct
 from pathlib import Path
 
-import pyspng
-import simplejpeg
-from isal import isal_zlib
 from PIL import ExifTags, Image
+
+try:
+    import pyspng
+    import simplejpeg
+    from isal import isal_zlib
+except ImportError:  # training installs them; a photograph now and then is well decoded by Pillow
+    pyspng = simplejpeg = isal_zlib = None
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB8 = (8, 2)  # bit depth, colour type
@@ -18,7 +22,12 @@ PNG_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"p
 
 
 def decode_fast(path):
-    """(H, W, 3) uint8 RGB; None for a file that is missing, damaged, rotated, transparent, or otherwise not plain."""
+    """(H, W, 3) uint8 RGB; None for a file that is missing, damaged, rotated, transparent, or otherwise not plain.
+
+    None for all files where the decoders are not installed.
+    """
+    if not simplejpeg:
+        return None
     try:
         content = Path(path).read_bytes()
         return _decode_png(content) if content.startswith(PNG_SIGNATURE) else _decode_jpeg(content)
