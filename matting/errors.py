@@ -4,14 +4,19 @@ import functools
 import logging
 import signal
 import sys
+from contextlib import contextmanager
+
+from matting.memory import shortage
 
 OS_ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EACCES: "permission denied; choose a folder you may write to, or change its permissions",
     errno.EEXIST: "is not a folder; choose another",
     errno.ENOTDIR: "is not in a folder; choose another",
+    errno.ENOMEM: "not enough memory; end other programs, or lower --num_workers",
     errno.EROFS: "the file system is read-only; choose another folder",
 }
+MEMORY_ADVICE = "end other programs, or lower --img_size, --input_size or --batch_size"
 
 
 class UserError(Exception):
@@ -35,8 +40,8 @@ class Stopped(Exception):
 
 
 def entry_point(main):
-    """Wrap `main(argv=None)`: UserError and OSError become one line on stderr and exit status 1, UsageError that line
-    below the usage and 2; Ctrl-C becomes 130, Stopped 128 + its signal, as in a shell.
+    """Wrap `main(argv=None)`: UserError, OSError and running out of memory become one line on stderr and exit status 1,
+    UsageError that line below the usage and 2; Ctrl-C becomes 130, Stopped 128 + its signal, as in a shell.
     """
 
     @functools.wraps(main)
@@ -57,10 +62,34 @@ def entry_point(main):
             raise SystemExit(130) from None
         except Stopped as stopped:
             raise SystemExit(128 + stopped.number) from None
+        except Exception as error:
+            if not shortage(error):
+                raise
+            message = f"{shortage(error)}; {MEMORY_ADVICE}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(status)
 
     return wrapped
+
+
+@contextmanager
+def short_of_memory(what, advice):
+    """Raise UserError, naming what was done and what to do, where memory runs out in the block."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not shortage(error):
+            raise
+        raise UserError(f"{what}: {shortage(error)}; {advice}") from None
+
+
+def unreadable(path, kind, error):
+    """The UserError for a file that could not be read as `kind`, or not for want of memory."""
+    if shortage(error):
+        return UserError(f"{path}: {shortage(error)}; end other programs")
+    return UserError(f"{path}: is not {kind} ({(str(error).splitlines() or [type(error).__name__])[0]})")
 
 
 def listed(names, most=5):

@@ -9,6 +9,7 @@ from matting.errors import UserError
 from matting.transforms import normalise, to_float
 from matting.trimap import fuse
 
+SMALLER = "scale image and trimap down, or use an export of a fixed size (export.py --img_size HEIGHT WIDTH)"
 STRIDE = 32  # the network's input sides are multiples of this
 
 

@@ -194,7 +194,7 @@ class FakeSession:
 
     found = True
 
-    def __init__(self, path, providers):
+    def __init__(self, path, options, providers):
         self.providers = providers
 
     def get_providers(self):

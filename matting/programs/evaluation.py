@@ -24,7 +24,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from matting.config import make_config, trained_with
 from matting.dataset.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
 from matting.dataset.composites import VALIDATION_COMPOSITES, check_unseen, compose
-from matting.errors import UserError
+from matting.errors import UserError, short_of_memory
 from matting.files import atomic_path
 from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
 from matting.images.writing import write_png
@@ -167,7 +167,9 @@ def _read(config, files):
 
 def _timed_prediction(predict, image):
     start = time.perf_counter()
-    output = predict(image.network_input)
+    with short_of_memory(f"{image.name} in a frame of {image.trimap.shape[1]}x{image.trimap.shape[0]}",
+                         "lower --img_size, with which the figures are others"):
+        output = predict(image.network_input)
     return image, output, time.perf_counter() - start
 
 

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.compositing import composite
-from matting.errors import UserError, listed
+from matting.errors import UserError, listed, short_of_memory
 from matting.foreground import estimate_foreground
 from matting.images.listing import by_stem
 from matting.images.reading import check_same_size, read_image, read_trimap
 from matting.images.writing import write_png
-from matting.inference import to_uint8
+from matting.inference import SMALLER, to_uint8
 from matting.transforms import to_float
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,9 @@ def run(job, network):
     with logging_redirect_tqdm():
         for pair in tqdm(job.pairs, disable=None, unit="image"):
             image, trimap = pair.read()
-            alpha = to_uint8(network(image, trimap))
-            foreground, composed = cut_out(image, alpha, job.background)
+            with short_of_memory(f"{pair.image} of {image.shape[1]}x{image.shape[0]}", SMALLER):
+                alpha = to_uint8(network.alpha(image, trimap))
+                foreground, composed = cut_out(image, alpha, job.background)
             outputs = {"alpha": alpha, "cutout": np.dstack([foreground, alpha]), "composite": composed}
             for kind, pixels in outputs.items():
                 write_png(job.folder / f"{pair.image.stem}_{kind}.png", pixels)

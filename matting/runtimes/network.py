@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from matting.config import Config
-from matting.errors import UserError
-from matting.inference import estimate_alpha
+from matting.errors import UserError, short_of_memory
+from matting.inference import SMALLER, estimate_alpha
 from matting.trimap import check_trimap
 
 
@@ -28,6 +28,11 @@ class Network:
         if image.shape[:2] != trimap.shape:
             raise UserError(f"trimap: is {trimap.shape}, but the image is {image.shape[:2]}; they must be of one size")
         check_trimap("trimap", trimap)
+        with short_of_memory(f"image of {image.shape[1]}x{image.shape[0]}", SMALLER):
+            return self.alpha(image, trimap)
+
+    def alpha(self, image, trimap):
+        """The same of arrays that are known to be in order, raising whatever a library raises."""
         return estimate_alpha(self.predict, image, trimap, self.config, self.size)
 
 

@@ -1,10 +1,11 @@
 """ONNX files, run by ONNX Runtime alone, which is imported when the first one is opened."""
 from pathlib import Path
 
-from matting.errors import UserError
+from matting.errors import UserError, unreadable
 from matting.runtimes.network import Network, of_one_size
 
 PROVIDERS = {"CPU": "CPUExecutionProvider", "GPU": "CUDAExecutionProvider", "Ascend": "CANNExecutionProvider"}
+FATAL = 4  # of the severities of ONNX Runtime's log
 CHANNELS = 4  # of a network's input
 
 
@@ -21,7 +22,13 @@ def load_network(config):
 def open_session(path, device_target="CPU", device_id=0):
     """An exported graph as an InferenceSession; raises UserError where it, or the device, is unusable."""
     import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NotImplemented
+    from onnxruntime.capi.onnxruntime_pybind11_state import (
+        Fail,
+        InvalidGraph,
+        InvalidProtobuf,
+        NotImplemented,
+        RuntimeException,
+    )
 
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; write one with python export.py --file_format ONNX "
@@ -29,11 +36,13 @@ def open_session(path, device_target="CPU", device_id=0):
     provider = PROVIDERS[device_target]
     if provider not in onnxruntime.get_available_providers():
         raise _no_device(device_target, device_id)
+    silent = onnxruntime.SessionOptions()
+    silent.log_severity_level = FATAL  # what is less is raised, too
     options = {} if device_target == "CPU" else {"device_id": device_id}
     try:
-        session = onnxruntime.InferenceSession(path, providers=[(provider, options)])
-    except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
-        raise UserError(f"{path}: is not an ONNX file ({str(error).splitlines()[0]})") from None
+        session = onnxruntime.InferenceSession(path, silent, providers=[(provider, options)])
+    except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented, RuntimeException) as error:
+        raise unreadable(path, "an ONNX file", error) from None
     if provider not in session.get_providers():  # computes on the CPU where it does not find the device
         raise _no_device(device_target, device_id)
     taken = [entry.shape for entry in session.get_inputs()]

@@ -12,7 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.config import RESOLVED_NAME, save_config
 from matting.dataset.composites import check_unseen
-from matting.errors import Stopped, UserError
+from matting.errors import Stopped, UserError, short_of_memory
 from matting.programs.evaluation import validate, validation_composites
 from matting.training.checkpoints import Checkpoints
 from matting.training.moving_average import MovingAverage
@@ -102,7 +102,9 @@ class Trainer:
                 began = time.perf_counter()
                 batch = self._next(batches, step - 1)
                 ready = time.perf_counter()
-                loss = self.learner.step(batch, rate)
+                with short_of_memory(f"step {step}",
+                                     f"lower --batch_size or --input_size; {self.checkpoints.advice()}"):
+                    loss = self.learner.step(batch, rate)
                 if not math.isfinite(loss):
                     raise UserError(f"the loss of step {step} is {loss}; {self.checkpoints.advice()}; "
                                     "a smaller --learning_rate may help")

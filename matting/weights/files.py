@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from matting.embedded import NAME, embed
-from matting.errors import UserError
+from matting.errors import UserError, unreadable
 from matting.files import atomic_path, file_kind
 from matting.weights.names import from_mindspore, to_mindspore
 
@@ -54,7 +54,7 @@ def _read_torch(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler and archive reader raise
-        raise UserError(f"{path}: is not a PyTorch weight file ({str(error).splitlines()[0]})") from None
+        raise unreadable(path, "a PyTorch weight file", error) from None
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     weights = {name: value.numpy() for name, value in content.items() if isinstance(value, torch.Tensor)}
     if not weights:
@@ -67,7 +67,7 @@ def _read_mindspore(path):
     try:
         parameters = mindspore.load_checkpoint(str(path))
     except (ValueError, RuntimeError, OSError) as error:
-        raise UserError(f"{path}: is not a MindSpore checkpoint ({str(error).splitlines()[0]})") from None
+        raise unreadable(path, "a MindSpore checkpoint", error) from None
     return {from_mindspore(name): parameter.asnumpy() for name, parameter in parameters.items()}
 
 
@@ -76,7 +76,7 @@ def _read_numpy(path):
         with np.load(path) as archive:
             return {name: archive[name] for name in archive.files if name != NAME}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: is not a NumPy archive ({str(error).splitlines()[0]})") from None
+        raise unreadable(path, "a NumPy archive", error) from None
 
 
 READERS = {".ckpt": _read_mindspore, ".pth": _read_torch, ".pt": _read_torch, ".pth.tar": _read_torch,

@@ -9,7 +9,7 @@ from mindspore.train.mind_ir_pb2 import ModelProto
 
 from matting.config import text_for_weights
 from matting.embedded import embed
-from matting.errors import UserError
+from matting.errors import UserError, unreadable
 from matting.files import atomic_path
 from matting.weights.matching import network_weights
 from matting.weights.names import from_mindspore
@@ -88,7 +88,7 @@ def load_mindir(path):
     try:
         return nn.GraphCell(ms.load(str(path)))
     except (RuntimeError, ValueError) as error:
-        raise UserError(f"{path}: is not a MINDIR file ({str(error).splitlines()[0]})") from None
+        raise unreadable(path, "a MINDIR file", error) from None
 
 
 def fixed_size(path):
