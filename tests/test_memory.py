@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import ms_impl.registry
+import ms_impl.src.dataset
 import ms_impl.src.utils
+import torch_ref.dataset
 import torch_ref.registry
 import torch_ref.utils
 from matting.config import Config
+from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError, entry_point, short_of_memory, unreadable
 from matting.images.writing import write_png
 from matting.inference import SMALLER
@@ -18,6 +21,7 @@ from matting.programs.evaluation import validate
 from matting.runtimes.network import Network
 from tests import small_network, test_evaluation, test_training
 from tests.test_runtimes import write_first_channel
+from tests.tiny_data import tiny_config
 from tests.tiny_training import LinearLearner
 
 # What each library said when it was short of memory, and how much it wanted.
@@ -124,6 +128,15 @@ def test_evaluation_names_the_image(tmp_path):
 def test_a_network_names_the_size_of_the_image():
     with pytest.raises(UserError, match="^image of 60x40: not enough memory for 288 MiB more; scale image and trimap"):
         Network(short, Config())(np.zeros((40, 60, 3), np.uint8), np.full((40, 60), 128, np.uint8))
+
+
+@pytest.mark.parametrize("framework", [ms_impl, torch_ref], ids=["mindspore", "pytorch"])
+def test_a_loader_process_says_what_it_lacks(prepared, monkeypatch, framework):
+    """MindSpore kills the main process at the word MemoryError from a loader process."""
+    loader = getattr(framework, "src", framework).dataset.TrainingLoader(tiny_config(prepared))
+    monkeypatch.setattr(TrainingSamples, "draw", lambda *_: np.empty((10**6, 10**7)))
+    with pytest.raises(UserError, match="^loading training samples: not enough memory for 72.8 TiB more; lower"):
+        next(iter(loader))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 
 from matting.dataset.columns import columns
 from matting.dataset.samples import TrainingSamples
-from matting.errors import UserError
+from matting.errors import UserError, short_of_memory
 
 
 class TrainingFeed:
@@ -36,7 +36,9 @@ class TrainingFeed:
     def __getitem__(self, position):
         per_epoch = self.steps_per_epoch * self._config.batch_size
         epoch, place = divmod(self._first + int(position), per_epoch)
-        return columns(self._samples.draw(epoch, int(self._order(epoch)[place])), self._config)
+        # here, in the loader process: where one reports a MemoryError, MindSpore kills the main one
+        with short_of_memory("loading training samples", "lower --num_workers, --batch_size or --input_size"):
+            return columns(self._samples.draw(epoch, int(self._order(epoch)[place])), self._config)
 
     def _shuffled(self, epoch):
         rng = np.random.default_rng((self._config.seed, epoch))
