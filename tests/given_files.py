@@ -1,4 +1,6 @@
 """The files that a user of the documented commands has: data sets, photographs, weights; all small, all generated."""
+import sys
+import tomllib
 import zipfile
 
 import numpy as np
@@ -112,6 +114,18 @@ def write_wheels(folder, requirements):
                 wheel.writestr(f"{start}.dist-info/WHEEL",
                                "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
                 wheel.writestr(f"{start}.dist-info/RECORD", "")
+
+
+def write_commands(folder, repository):
+    """What `pip install` makes of the commands that the repository's pyproject.toml names; see test_installation."""
+    folder.mkdir(parents=True)
+    commands = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    for command, target in commands.items():
+        module, _, function = target.partition(":")
+        path = folder / command
+        path.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(repository)!r})\n"
+                        f"from {module} import {function}\nsys.exit({function}())\n")
+        path.chmod(0o755)
 
 
 def write_cuda_libraries(folder):

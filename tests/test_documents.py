@@ -42,6 +42,7 @@ TRAINING = "--max_steps 1 --batch_size 2 --input_size 64 --img_size 32 64 --num_
 SMALLER = {
     "-k mean_absolute_difference": "", "-k rises": "", "-k pairs": "", "test_plain.py": "",
     "make ": "--dry-run",
+    "pip install .": "--dry-run --no-index --no-deps --no-build-isolation",
     "pip install -r requirements-gpu.txt": "--dry-run --no-index --find-links wheels",
     "pytest": "--collect-only",
     "data.process_dataset": FEW,
@@ -72,6 +73,7 @@ WRITES = {
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
+    "matte photo.jpg": "mattes/photo_composite.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
 }
 USER = "user"  # folder in the copy
@@ -118,6 +120,7 @@ def clones(tmp_path_factory):
             make_edits(made[edits], edits)
             given_files.write_cuda_libraries(Path(sysconfig.get_path("purelib", "posix_user",
                                                                      {"userbase": made[edits] / USER})))
+            given_files.write_commands(made[edits] / USER / "bin", made[edits])
         return made[edits]
 
     return clone_for
@@ -133,8 +136,8 @@ def give(clone, text):
 def run(clone, words):
     """In the copy, on the CPU, with this interpreter's programs and the copy's USER for packages of the user's own."""
     python = Path(sys.executable)
-    environment = os.environ | {"PATH": f"{python.parent}:{os.environ['PATH']}", "DEVICE_TARGET": "CPU",
-                                "PYTHONUSERBASE": str(clone / USER)}
+    environment = os.environ | {"PATH": f"{clone / USER / 'bin'}:{python.parent}:{os.environ['PATH']}",
+                                "DEVICE_TARGET": "CPU", "PYTHONUSERBASE": str(clone / USER)}
     return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
