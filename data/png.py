@@ -1,6 +1,6 @@
 """A PNG encoder for composites: every row Paeth-predicted, then one quick pass of deflate (W3C PNG, clauses 7-10).
 
-Not by imagecodecs: at its quickest it takes twice the time (docs/libraries.md).
+Not by imagecodecs: at its quickest it takes more than twice the time (docs/libraries.md).
 """
 import struct
 import zlib
