@@ -16,6 +16,7 @@ from tests.given_files import TINY_NETWORK
 from tests.pages import PAGES, ROOT, commands, fences, name, read
 from tests.waiting import wait_until
 
+USER = "user"  # folder in the copy for packages of the user's own
 # What the pages' capitals stand for here.
 PLACEHOLDERS = {
     "DEVICE_ID": "0", "DEVICE_NUM": "2", "LOGS_CKPT_DIR": "logs", "MOBILENET_CKPT": "mobilenet.pth",
@@ -42,8 +43,9 @@ TRAINING = "--max_steps 1 --batch_size 2 --input_size 64 --img_size 32 64 --num_
 SMALLER = {
     "-k mean_absolute_difference": "", "-k rises": "", "-k pairs": "", "test_plain.py": "",
     "make ": "--dry-run",
-    "pip install .": "--dry-run --no-index --no-deps --no-build-isolation",
     "pip install -r requirements-gpu.txt": "--dry-run --no-index --find-links wheels",
+    "pip install .": f"--no-deps --no-build-isolation --prefix {USER}",
+    "pip install \".[": "--no-deps --no-build-isolation --dry-run",
     "pytest": "--collect-only",
     "data.process_dataset": FEW,
     "--kinds more": "--foregrounds 3 --backgrounds 1 --size 64",
@@ -72,11 +74,10 @@ WRITES = {
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
+    "matte photo.jpg trimap.png --ckpt_url model.onnx": "predictions/photo_alpha.png",
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
-    "matte photo.jpg": "mattes/photo_composite.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
 }
-USER = "user"  # folder in the copy
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "logs")
 RUN_ELSEWHERE = {"parity/README.md": "parity/test_compare.py"}  # Python of pages
 PATIENCE = 600  # seconds for a command, and for a training in the background, on a busy machine
@@ -134,10 +135,10 @@ def give(clone, text):
 
 
 def run(clone, words):
-    """In the copy, on the CPU, with this interpreter's programs and the copy's USER for packages of the user's own."""
-    python = Path(sys.executable)
-    environment = os.environ | {"PATH": f"{clone / USER / 'bin'}:{python.parent}:{os.environ['PATH']}",
-                                "DEVICE_TARGET": "CPU", "PYTHONUSERBASE": str(clone / USER)}
+    """In the copy, on the CPU, with this interpreter's programs and those that were installed into the copy's USER."""
+    folders = f"{clone / USER / 'bin'}:{Path(sys.executable).parent}"
+    environment = os.environ | {"PATH": f"{folders}:{os.environ['PATH']}", "DEVICE_TARGET": "CPU",
+                                "PYTHONUSERBASE": str(clone / USER), "PYTHONPATH": str(clone)}
     return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 

@@ -196,7 +196,8 @@ def _check_all_there(composites):
 
 
 def _told(values):
-    return "  ".join(FORMATS[name].format(values[name]) for name in METRICS)
+    """Those of the metrics that are in {name: number}."""
+    return "  ".join(FORMATS[name].format(values[name]) for name in METRICS if name in values)
 
 
 def _summary(results, means, config, composites):
@@ -205,7 +206,7 @@ def _summary(results, means, config, composites):
     yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
     if _is_documented_evaluation(config, composites):
         for condition, limits in EXPECTED_AT_MOST.items():
-            verdict = "in range" if all(means[name] <= limits[name] for name in METRICS) else "out of range"
+            verdict = "in range" if all(means[name] <= limit for name, limit in limits.items()) else "out of range"
             yield f"expected at most, {condition}: {_told(limits)}: {verdict}"
     timed = results[1:] or results  # the first image's time holds the compilation of the graph
     slowest = sorted(timed, key=lambda result: -result.seconds)[:SLOWEST]
