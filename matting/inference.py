@@ -2,6 +2,9 @@
 
 Evaluation, validation, prediction and both frameworks share this path.
 """
+from collections.abc import Callable
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -13,37 +16,81 @@ SMALLER = "scale image and trimap down, or use an export of a fixed size (export
 STRIDE = 32  # the network's input sides are multiples of this
 
 
+def network_side(side):
+    """The smallest multiple of 32 that is no smaller."""
+    return -(-side // STRIDE) * STRIDE
+
+
+def side_below(side):
+    """The largest multiple of 32 that is no larger; 32 for a smaller side."""
+    return max(side // STRIDE, 1) * STRIDE
+
+
+def side_below_1600(side):
+    """As side_below, at most 1600."""
+    return min(side_below(side), 1600)
+
+
+class Resizing(NamedTuple):
+    """Image and trimap are resized to sides the network takes, the alpha back."""
+
+    side: Callable
+    image: int  # interpolation
+    trimap: int
+    alpha: int
+
+    def forth(self, image, trimap):
+        size = tuple(self.side(side) for side in trimap.shape[::-1])
+        return cv2.resize(image, size, interpolation=self.image), cv2.resize(trimap, size, interpolation=self.trimap)
+
+    def back(self, alpha, height, width):
+        return cv2.resize(alpha, (width, height), interpolation=self.alpha)
+
+
+class Padding(NamedTuple):
+    """Image and trimap go on to the right and downwards as their reflection, which is cut off the alpha again."""
+
+    side: Callable
+
+    def forth(self, image, trimap):
+        margins = [(0, self.side(side) - side) for side in trimap.shape]
+        return np.pad(image, (*margins, (0, 0)), "reflect"), np.pad(trimap, margins, "reflect")
+
+    def back(self, alpha, height, width):
+        return alpha[:height, :width]
+
+
+FITS = {  # config.fit: what happens to an image whose sides are no multiples of 32, and whose programs do it
+    "up": Resizing(network_side, cv2.INTER_CUBIC, cv2.INTER_NEAREST, cv2.INTER_CUBIC),  # the IndexNet release
+    "down": Resizing(side_below, cv2.INTER_CUBIC, cv2.INTER_NEAREST, cv2.INTER_CUBIC),  # mmagic's IndexNet
+    "down_linear": Resizing(side_below_1600, cv2.INTER_LINEAR, cv2.INTER_LINEAR, cv2.INTER_LINEAR),  # huochaitiantang
+    "pad": Padding(network_side),  # mmagic's Deep Image Matting
+}
+
+
 def to_network_input(image, trimap, config):
     """(H, W, 3) uint8 RGB and (H, W) trimap -> (1, 4, H', W') float32, normalised, H' and W' multiples of 32.
 
-    Sides that are none are resized up: the image cubic, the trimap nearest.
+    Sides that are none become so by config.fit, a row of FITS.
     """
-    size = tuple(network_side(side) for side in trimap.shape[::-1])
-    image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-    trimap = cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST)
+    image, trimap = FITS[config.fit].forth(image, trimap)
     return normalise(to_float(image), trimap, config)[None]
 
 
-def to_alpha(output, trimap):
+def to_alpha(output, trimap, config):
     """(1, 1, H', W') network output -> (H, W) float32 alpha in [0, 1], exactly 0 or 1 where the trimap is known.
 
-    Resized back to the trimap's size, cubic. Raises UserError where the output is not finite.
+    Brought back to the trimap's size by config.fit. Raises UserError where the output is not finite.
     """
     if not np.isfinite(output).all():
         raise UserError("the network's output is not finite; its checkpoint is damaged or comes from a training run "
                         "that diverged")
-    alpha = cv2.resize(output[0, 0], trimap.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return fuse(np.clip(alpha, 0, 1), trimap)
+    return fuse(np.clip(FITS[config.fit].back(output[0, 0], *trimap.shape), 0, 1), trimap)
 
 
 def to_uint8(alpha):
     """Float in [0, 1] -> uint8 0..255, rounded."""
     return np.rint(255 * alpha).astype(np.uint8)
-
-
-def network_side(side):
-    """The smallest multiple of 32 that is no smaller."""
-    return -(-side // STRIDE) * STRIDE
 
 
 class Frame:
@@ -82,8 +129,9 @@ class Frame:
 def estimate_alpha(predict, image, trimap, config, frame_size=None):
     """(H, W, 3) uint8 RGB and (H, W) trimap -> (H, W) float32 alpha, for images of any size."""
     if frame_size is None:
-        return to_alpha(predict(to_network_input(image, trimap, config)), trimap)
+        return to_alpha(predict(to_network_input(image, trimap, config)), trimap, config)
     frame = Frame(trimap.shape, frame_size)
     placed = frame.place(trimap, cv2.INTER_NEAREST)
-    output = predict(to_network_input(frame.place(image), placed, config))
-    return to_alpha(frame.extract(to_alpha(output, placed))[None, None], trimap)
+    alpha = to_alpha(predict(to_network_input(frame.place(image), placed, config)), placed, config)
+    alpha = cv2.resize(frame.extract(alpha), trimap.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return fuse(np.clip(alpha, 0, 1), trimap)

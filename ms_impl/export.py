@@ -21,7 +21,7 @@ def export(config, dynamic):
         raise UserError("--dynamic: unpooling (resampling max) can be exported for one image size only; export with "
                         "--img_size HEIGHT WIDTH and without --dynamic, or with --file_format ONNX")
     network = build(config)
-    load_checkpoint(network, config.ckpt_url)
+    load_checkpoint(network, config.ckpt_url, config.weights_from)
 
     def write(path, height, width):
         example = (ms.Tensor(shape=(1, 4, None, None), dtype=ms.float32) if dynamic else

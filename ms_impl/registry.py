@@ -9,6 +9,7 @@ from matting.runtimes.network import Network, of_one_size
 from matting.training.checkpoints import stage_result
 from matting.training.schedule import cosine_annealing, learning_rates
 from matting.training.stage import TrainingStage
+from matting.weights.published import holds_network
 from ms_impl.learner import Adam, Learner, Momentum
 from ms_impl.src.dim import DeepImageMatting
 from ms_impl.src.formulations import suit_device
@@ -66,8 +67,13 @@ def training_plan(config):
 
 
 def start_stage(network, config):
-    """Put the weights into the network that config.stage starts from: of the stage before, of ImageNet, or none."""
-    if config.stage_before:
+    """Put the weights into the network that config.stage starts from.
+
+    Those of a whole network in config.ckpt_url; otherwise of the stage before; of ImageNet in config.ckpt_url; none.
+    """
+    if config.ckpt_url and holds_network(config.ckpt_url):
+        load_checkpoint(network, config.ckpt_url, config.weights_from)
+    elif config.stage_before:
         load_checkpoint(network, stage_result(config, config.stage_before, Learner.suffix))
     elif config.ckpt_url:
         MODELS[config.model].load_pretrained(network, config)
@@ -85,5 +91,5 @@ def load_network(config):
         size = fixed_size(path)
         return Network(of_one_size(predictor(graph), path, size), config, size, versions)
     network = build(config)
-    load_checkpoint(network, path)
+    load_checkpoint(network, path, config.weights_from)
     return Network(predictor(network), config, versions=versions)

@@ -13,6 +13,7 @@ import ms_impl.src.utils
 import torch_ref.dim
 import torch_ref.utils
 from matting.config import Config, save_config
+from matting.errors import UserError
 from matting.runtimes.onnx import load_graph
 from parity.compare import assert_equal
 from parity.networks import network_pair
@@ -30,6 +31,9 @@ OPTIONS = [
     {"decoder_skips": True},
     {"decoder_kernel_size": 3},
     {"refine": False},
+    {"refine_on": "logit"},
+    {"output_activation": "linear"},
+    {"output_activation": "linear", "refine": False},
 ]
 TAPS = [*(f"encoder.stages.{stage}" for stage in range(5)), "bridge",
         *(f"decoder.stages.{stage}" for stage in range(5)), "prediction", "output"]
@@ -144,6 +148,41 @@ def test_an_untrained_refinement_leaves_the_raw_alpha_alone(batch):
         np.testing.assert_array_equal(utilities.predictor(refined)(batch), utilities.predictor(raw)(batch))
 
 
+STEPS_TO_ALPHA = {  # the prediction, the residual -> what the network gives
+    ("sigmoid", "alpha"): lambda logit, residual: np.clip(sigmoid(logit) + residual, 0, 1),
+    ("sigmoid", "logit"): lambda logit, residual: sigmoid(logit + residual),
+    ("linear", "alpha"): lambda logit, residual: np.clip(logit + residual, 0, 1),
+}
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+@pytest.mark.parametrize(("output", "refine_on"), STEPS_TO_ALPHA)
+def test_the_last_step_is_what_the_settings_say(batch, pynative, output, refine_on):
+    networks = dim_pair(**NARROW, output_activation=output, refine_on=refine_on)
+    for taps in (networks.torch_taps(batch), networks.mindspore_taps(batch)):
+        found = {steps: function(taps["prediction"], taps["refinement.residual"])
+                 for steps, function in STEPS_TO_ALPHA.items()}
+        expected = found.pop((output, refine_on))
+        np.testing.assert_allclose(taps["output"], expected, rtol=0, atol=1e-5)
+        assert all(np.abs(taps["output"] - other).max() > 1e-2 for other in found.values())
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "linear"])
+def test_without_refinement_the_output_is_the_raw_alpha(batch, pynative, output):
+    networks = dim_pair(**NARROW, output_activation=output, refine=False)
+    for taps in (networks.torch_taps(batch), networks.mindspore_taps(batch)):
+        expected = {"sigmoid": sigmoid(taps["prediction"]), "linear": taps["prediction"]}[output]
+        np.testing.assert_allclose(taps["output"], expected, rtol=0, atol=1e-6)
+
+
+def test_a_correction_of_what_no_sigmoid_follows_is_refused():
+    with pytest.raises(UserError, match="refine_on logit corrects what a sigmoid follows"):
+        dataclasses.replace(CONFIG, output_activation="linear", refine_on="logit")
+
+
 # --- negative controls: each plants a bug in the reference, and the comparison must name the tensor where it starts ---
 
 
@@ -161,7 +200,7 @@ def relu6_for_relu(network, monkeypatch):
 
 def refinement_sees_blue_for_red(network, monkeypatch):
     def forward(self, image, raw):
-        return (raw + self.residual(self.stages(torch.cat((image.flip(1), raw), 1)))).clamp(0, 1)
+        return self.residual(self.stages(torch.cat((image.flip(1), raw), 1)))
 
     monkeypatch.setattr(torch_ref.dim.Refinement, "forward", forward)
 

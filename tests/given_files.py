@@ -13,6 +13,7 @@ from matting.config import config_parser, load_config, text_for_weights
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.weights.files import write_weights
 from matting.weights.names import torchvision_names
+from tests import published_files
 from torch_ref.model import Encoder
 from torch_ref.registry import build
 from torch_ref.utils import get_weights
@@ -58,6 +59,18 @@ def write_backgrounds(folder):
     folder.mkdir()
     for seed in range(len(VALIDATION_STEMS) + 4):
         write_photograph(folder / f"{seed:04}.jpg", seed)
+
+
+PUBLISHED = {  # published file: the case that it is written as
+    **{file: case for case, facts in published_files.facts().items() for file in facts["published"]},
+    **dict.fromkeys(("stage0_norm_balance_sad_62.0.pth", "stage1_norm_balance_sad_58.7.pth",
+                     "stage0_norm_e12_sad_69.1.pth", "stage1_sad_57.1.pth"), "huo-v1.0-stage0"),
+    "renamed.pth": "huo-v1.5-stage1",
+}
+
+
+def write_published(path):
+    published_files.write(PUBLISHED[path.name], path)
 
 
 def write_validation_list(path):

@@ -17,11 +17,9 @@ import torch_ref.first_look
 import torch_ref.learner
 import torch_ref.train
 from matting.config import config_parser, load_stages
-from matting.dataset.data_list import SEPARATOR
 from matting.weights.files import read_weights
 from tests.tensorboard import board
-from tests.tiny_data import prepare_data_set, write_data_set
-from tests.tiny_images import LANDSCAPE, write_row
+from tests.tiny_data import write_prepared_set
 
 STAGES = ("encoder_decoder", "refine", "finetune")
 FRAMEWORKS = {"mindspore": ms_impl, "torch": torch_ref}
@@ -30,10 +28,7 @@ FRAMEWORKS = {"mindspore": ms_impl, "torch": torch_ref}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    write_data_set(root, np.random.default_rng(5))
-    prepare_data_set(root)
-    row = write_row(root / "AIM-500", "lying", LANDSCAPE)
-    (root / "AIM-500/validation/data.txt").write_text(SEPARATOR.join(row))
+    write_prepared_set(root)
     return root
 
 
@@ -77,6 +72,15 @@ def test_the_second_stage_changes_the_refinement_and_nothing_else(trained):
 def test_the_third_stage_changes_everything(trained):
     weights = trained[2]
     assert changed(weights["refine"], weights["finetune"]) == set(weights["finetune"])
+
+
+def test_a_stage_starts_from_a_whole_network_of_which_no_flag_tells(trained, data, tmp_path):
+    framework, logs, before = trained
+    suffix = suffix_of(framework)
+    framework.train.main([*flags(data, tmp_path)[4:], "--val_every", "0", "--stage", "refine",
+                          "--ckpt_url", str(last(logs / "encoder_decoder", suffix))])
+    after = read_weights(last(tmp_path / "refine", suffix))
+    assert changed(before["encoder_decoder"], after) == changed(before["encoder_decoder"], before["refine"])
 
 
 def test_each_stage_validates_and_keeps_its_best(trained):

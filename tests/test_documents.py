@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import given_files
+from tests import given_files, published_files
 from tests.edits import make_edits
 from tests.given_files import TINY_NETWORK
 from tests.pages import PAGES, ROOT, commands, fences, name, read
@@ -35,6 +35,8 @@ GIVEN = {
     "given/best.ckpt": given_files.write_checkpoint, "best.ckpt": given_files.write_checkpoint,
     "model.onnx": given_files.write_onnx,
     "wheels": partial(given_files.write_wheels, requirements=ROOT / "requirements-gpu.txt"),
+    "indexnet_matting.pth.tar": published_files.write_release,
+    **dict.fromkeys(given_files.PUBLISHED, given_files.write_published),
 }
 # Flags that make a command small; each is a documented one, and none changes what the command does. The first row whose
 # words a command holds counts.
@@ -57,6 +59,7 @@ SMALLER = {
     "export.py": "--img_size 32 64 --device_target CPU",
     "ms_impl.first_look": f"{FEW} --input_size 64 --width_mult 0.25 --num_workers 1 --device_target CPU",
     "ms_impl.train": f"{FEW} {TRAINING} --device_target CPU",
+    "torch_ref.train": f"{FEW} {TRAINING}",
     "ms_impl.eval": f"{FEW} --img_size 32 64 --device_target CPU",
     "benchmarks": "--quick",
     "parity.report": "--only default",
@@ -64,7 +67,10 @@ SMALLER = {
 }
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
-        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.")
+        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
+        # of the published weights one of each project is for every run
+        "deep_matting", "indexnet_mobv2", "indexnet_dimaug", "dim_stage2", "dim_stage3", "my_stage0", "stage0_norm",
+        "_norm_balance", "stage1_sad", "stage1_skip", "--stage refine --data_dir AIM-500")
 WRITES = {
     "data.process_dataset --data_dir AIM-500": "AIM-500/train/data.txt",
     "data.synthetic --out trial": "trial/foregrounds/validation.txt",
@@ -77,6 +83,9 @@ WRITES = {
     "matte photo.jpg trimap.png --ckpt_url model.onnx": "predictions/photo_alpha.png",
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
+    "--ckpt_url dim_stage1_v16_1x1_1000k_comp1k_SAD-53.8_20200605_140257-979a420f.pth -o": "mattes/photo_cutout.png",
+    "matting.convert indexnet_matting.pth.tar": "indexnet_release.ckpt",
+    "matting.convert dim_stage1": "dim_stage1.ckpt",
 }
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "build", "logs")
 RUN_ELSEWHERE = {"parity/README.md": "parity/test_compare.py"}  # Python of pages

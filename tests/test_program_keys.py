@@ -33,7 +33,7 @@ WITHOUT_EFFECT = {
     "torch_ref.train": {"is_distributed", "sync_batch_norm"},  # to refuse it; to note it in checkpoints
 }
 DECIDED = {"device_target", "ckpt_url"}  # by the longer programs themselves
-NOT_HERE = {"device_id", "resume"}  # not read on the CPU, and where there is no checkpoint yet
+NOT_HERE = {"device_id", "resume", "weights_from"}  # not read on the CPU, and where there is no checkpoint yet
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from matting import UserError, load
-from matting.config import Config, save_config, text_for_weights
+from matting.config import Config, checkpoint, save_config, text_for_weights
 from matting.embedded import embed
 from matting.runtimes import table
 from matting.runtimes.network import Network
@@ -90,6 +90,7 @@ def installed(monkeypatch):
             def __init__(self, name):
                 self.load_network = lambda config: name
 
+        monkeypatch.setattr(checkpoint, "settings_of", lambda *_: {})  # the files are empty
         monkeypatch.setattr(table, "_is_installed", lambda runtime: runtime.library in libraries)
         monkeypatch.setattr(importlib, "import_module", Module)
 

@@ -10,6 +10,7 @@ from matting.config import Config
 from matting.dataset.data_list import SEPARATOR, TrainRow
 from matting.images.reading import read_alpha, read_image
 from matting.trimap import make_trimap
+from tests.tiny_images import LANDSCAPE, write_row
 
 INPUT_SIZE = 64
 TRAIN = {"a": (150, 200), "b": (200, 140), "c": (100, 130), "d": (50, 90)}  # stem: height, width; d is enlarged
@@ -48,6 +49,14 @@ def write_trimaps(root):
     (folder / "trimap").mkdir()
     for mask in (folder / "mask").iterdir():
         Image.fromarray(make_trimap(read_alpha(mask), 5)).save(folder / "trimap" / mask.name)
+
+
+def write_prepared_set(root):
+    """The data set, prepared, with one composite to validate on."""
+    write_data_set(root, np.random.default_rng(5))
+    prepare_data_set(root)
+    row = write_row(Path(root) / "AIM-500", "lying", LANDSCAPE)
+    (Path(root) / "AIM-500/validation/data.txt").write_text(SEPARATOR.join(row))
 
 
 def prepare_data_set(root):

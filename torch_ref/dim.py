@@ -11,6 +11,7 @@ VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convol
 BRIDGES = {"conv3x3": (3, 512), "fc6": (7, 4096)}  # kernel size and channels of its first convolution
 DECODER_WIDTHS = (512, 256, 128, 64, 64)  # from the deepest stage up
 REFINEMENT_WIDTH = 64
+OUTPUTS = {"sigmoid": nn.Sigmoid, "linear": nn.Identity}  # from the prediction to the raw alpha
 
 
 class Encoder(nn.Module):
@@ -51,7 +52,7 @@ class UnpoolStage(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Normalised RGB (B, 3, H, W) and raw alpha (B, 1, H, W) -> alpha corrected by a residual, clipped to [0, 1]."""
+    """Normalised RGB (B, 3, H, W) and raw alpha (B, 1, H, W) -> the residual (B, 1, H, W) that corrects it."""
 
     def __init__(self, config):
         super().__init__()
@@ -60,15 +61,32 @@ class Refinement(nn.Module):
         self.residual = conv2d(width, 1, 3, bias=True)
 
     def forward(self, image, raw):
-        residual = self.residual(self.stages(torch.cat((image, raw), 1)))
+        return self.residual(self.stages(torch.cat((image, raw), 1)))
+
+
+class CorrectAlpha(nn.Module):
+    """The residual is added to the raw alpha, as in the paper, and the sum clipped to [0, 1]."""
+
+    def forward(self, logit, raw, residual):
         return torch.clamp(raw + residual, 0, 1)
+
+
+class CorrectLogit(nn.Module):
+    """The residual is added to the prediction before the sigmoid, as public implementations do."""
+
+    def forward(self, logit, raw, residual):
+        return torch.sigmoid(logit + residual)
+
+
+CORRECTIONS = {"alpha": CorrectAlpha, "logit": CorrectLogit}
 
 
 class DeepImageMatting(nn.Module):
     """(B, 4, H, W) normalised RGB and trimap, H and W multiples of 32 -> (B, 1, H, W) alpha in [0, 1].
 
-    config.refine: whether that is the refined alpha or the raw one. The refinement has its weights in either case, so
-    that the checkpoint of each training stage fits the next.
+    config.output_activation `linear`: the raw alpha is the prediction itself, before clipping. config.refine: whether
+    the alpha is the refined one or the raw one. The refinement has its weights in either case, so that the checkpoint
+    of each training stage fits the next.
     """
 
     dropout_probability = 0
@@ -89,7 +107,9 @@ class DeepImageMatting(nn.Module):
             UnpoolStage(into, skip if config.decoder_skips else 0, out, upsample(), config)
             for into, skip, out in zip_equal((widths[-1], *decoder_widths[:-1]), reversed(widths), decoder_widths)])
         self.prediction = conv2d(decoder_widths[-1], 1, config.decoder_kernel_size, bias=True)
+        self.activation = OUTPUTS[config.output_activation]()
         self.refinement = Refinement(config)
+        self.correct = CORRECTIONS[config.refine_on]()
         self.refine = config.refine
         initialise(self)
 
@@ -104,9 +124,9 @@ class DeepImageMatting(nn.Module):
             x, skip, guide = pool(stage(x))
             skips += (skip,)
             guides += (guide,)
-        x = self.decoder(self.bridge(x), skips, guides)
-        raw = torch.sigmoid(self.prediction(x))
-        return self.refinement(image, raw) if self.refine else raw
+        logit = self.prediction(self.decoder(self.bridge(x), skips, guides))
+        raw = self.activation(logit)
+        return self.correct(logit, raw, self.refinement(image, raw)) if self.refine else raw
 
 
 def initialise(network):

@@ -21,7 +21,7 @@ SIDES = {2: "height", 3: "width"}
 def export(config, dynamic):
     """Write the network of config.ckpt_url as ONNX; returns and raises what write_checked does."""
     network = build(config)
-    load_checkpoint(network, config.ckpt_url)
+    load_checkpoint(network, config.ckpt_url, config.weights_from)
 
     def write(path, height, width):
         # by tracing: the default, torch.export, took ten times as long, for any size forty times, and equalled it

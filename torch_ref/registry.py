@@ -10,6 +10,7 @@ from matting.runtimes.network import Network
 from matting.training.checkpoints import stage_result
 from matting.training.schedule import cosine_annealing, learning_rates
 from matting.training.stage import TrainingStage
+from matting.weights.published import holds_network
 from torch_ref.dim import DeepImageMatting
 from torch_ref.learner import Adam, Learner, Momentum
 from torch_ref.losses import MattingLoss
@@ -56,8 +57,13 @@ def training_plan(config):
 
 
 def start_stage(network, config):
-    """Put the weights into the network that config.stage starts from: of the stage before, of ImageNet, or none."""
-    if config.stage_before:
+    """Put the weights into the network that config.stage starts from.
+
+    Those of a whole network in config.ckpt_url; otherwise of the stage before; of ImageNet in config.ckpt_url; none.
+    """
+    if config.ckpt_url and holds_network(config.ckpt_url):
+        load_checkpoint(network, config.ckpt_url, config.weights_from)
+    elif config.stage_before:
         load_checkpoint(network, stage_result(config, config.stage_before, Learner.suffix))
     elif config.ckpt_url:
         MODELS[config.model].load_pretrained(network, config)
@@ -70,5 +76,5 @@ def load_network(config):
         return onnx.load_network(config)
     device = find_device(config)
     network = build(config)
-    load_checkpoint(network, path)
+    load_checkpoint(network, path, config.weights_from)
     return Network(predictor(network.to(device)), config, versions=versions)

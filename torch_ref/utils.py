@@ -48,9 +48,9 @@ def load_vgg(network, config):
     _set_encoder(network, vgg_weights(config, _encoder_shapes(network)))
 
 
-def load_checkpoint(network, path):
-    """A whole network's weights, in canonical or official naming, strictly by name."""
-    set_weights(network, network_weights(path, weight_shapes(network)))
+def load_checkpoint(network, path, weights_from=""):
+    """A whole network's weights, of this project or a published file's, strictly by name; see network_weights."""
+    set_weights(network, network_weights(path, weight_shapes(network), weights_from))
 
 
 def save_checkpoint(network, path, config=None):

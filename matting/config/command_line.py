@@ -1,23 +1,24 @@
-"""The command line: every key a flag, which beats --config_path, the YAML of a checkpoint, and the defaults.
+"""The command line: every key a flag, which beats --config_path, what a checkpoint tells, and the defaults.
 
 jsonargparse 4.53 was tried: it refuses the documented `--milestones 20 26` and `--apply_aspp 0`, names no nearest flag,
 and takes explanations from docstrings, which would be a second place beside default_config.yaml.
 """
 import argparse
 import copy
-import sys
 from functools import partial
 
+from matting.config.checkpoint import brought
 from matting.config.explanations import default_text, explanations
 from matting.config.programs import EVERYTHING, PROGRAMS
-from matting.config.settings import ALL_STAGES, CHOICES, FIELDS, MODELS
+from matting.config.settings import ALL_STAGES, CHOICES, FIELDS, MODELS, START_KEYS
 from matting.config.values import parsed
-from matting.config.yaml_files import make_config, nearest, read_yaml, trained_with
+from matting.config.yaml_files import make_config, nearest, read_yaml
 from matting.errors import UsageError, UserError
+from matting.weights.published import holds_network
 
 EPILOG = "Every program accepts every key of default_config.yaml; --help_all shows also those that this one ignores."
 METAVARS = {bool: "True|False", int: "NUMBER", float: "NUMBER", str: "PATH", tuple: "NUMBER"}
-WORDS = (*CHOICES, "stage")  # texts that are no paths
+WORDS = (*CHOICES, "stage", "weights_from")  # texts that are no paths
 INDENT = 28  # columns before the explanations in --help
 
 
@@ -89,33 +90,48 @@ def load_config(parser, argv=None):
     """Parse `argv` -> (Config, Namespace of the program's own arguments).
 
     Of a program that takes a checkpoint, the keys that the checkpoint brings are those that it was trained with, where
-    the config.yaml beside it or in it tells. Raises UserError for unknown keys and flags, naming the nearest known
-    one, and for values of the wrong type, UsageError for a checkpoint that is missing and an argument too many.
+    it is a published one, or the config.yaml beside it or in it tells. Raises UserError for unknown keys and flags,
+    naming the nearest known one, and for values of the wrong type, UsageError for a checkpoint that is missing and an
+    argument too many.
     """
+    chosen, own = _chosen(parser, argv)
+    if parser.program.brought:
+        if not chosen.get("ckpt_url"):
+            raise UsageError("--ckpt_url is missing; name the checkpoint to use", parser.format_usage())
+        chosen = brought(chosen["ckpt_url"], parser.program.brought, chosen.get("weights_from", "")) | chosen
+    return make_config({**parser.program.defaults, **chosen}), own
+
+
+def load_stages(parser, argv=None):
+    """As load_config: the configuration of the stage that is to be trained, or of each where all are.
+
+    Where --ckpt_url holds a whole network, the first of them starts from it, and all are of its kind.
+    """
+    chosen, _ = _chosen(parser, argv)
+    if chosen.get("ckpt_url") and holds_network(chosen["ckpt_url"]):
+        chosen = brought(chosen["ckpt_url"], START_KEYS, chosen.get("weights_from", "")) | chosen
+    elif chosen.get("weights_from"):
+        raise UserError(f"--weights_from {chosen['weights_from']}: --ckpt_url names no published network to start from")
+    config = make_config(chosen)
+    if config.stage != ALL_STAGES:
+        return [config]
+    first, *later = MODELS[config.model].stages
+    own = {"ckpt_url": "", "weights_from": ""}  # of a later stage, which starts from the one before
+    return [make_config(chosen | {"stage": first}), *(make_config(chosen | own | {"stage": stage}) for stage in later)]
+
+
+def _chosen(parser, argv):
+    """{key: value} of --config_path and flags, and the Namespace of the program's own arguments."""
     arguments, unknown = parser.parse_known_args(argv)
     for token in unknown:
         if token.startswith("-"):
             raise UserError(f"unknown flag {token}{nearest(token.lstrip('-').split('=')[0], FIELDS, '--')}")
         raise UsageError(f"unexpected argument {token!r}; see --help", parser.format_usage())
     flags = {key: " ".join(tokens) for key, tokens in vars(arguments).items() if key in FIELDS and tokens is not None}
-
     chosen = read_yaml(arguments.config_path) if arguments.config_path else {}
     chosen.update({key: parsed(key, FIELDS[key], text) for key, text in flags.items()})
-    if parser.program.brought:
-        if not chosen.get("ckpt_url"):
-            raise UsageError("--ckpt_url is missing; name the checkpoint to use", parser.format_usage())
-        told = trained_with(chosen["ckpt_url"])
-        chosen = {key: told[key] for key in parser.program.brought if key in told} | chosen
     own = {key: value for key, value in vars(arguments).items() if key not in FIELDS and key != "config_path"}
-    return make_config({**parser.program.defaults, **chosen}), argparse.Namespace(**own)
-
-
-def load_stages(parser, argv=None):
-    """As load_config: the configuration of the stage that is to be trained, or of each where all are."""
-    argv = list(sys.argv[1:] if argv is None else argv)
-    config, _ = load_config(parser, argv)
-    stages = MODELS[config.model].stages if config.stage == ALL_STAGES else (config.stage,)
-    return [load_config(parser, [*argv, "--stage", stage])[0] for stage in stages]
+    return chosen, argparse.Namespace(**own)
 
 
 def _add_flag(group, key):

@@ -23,11 +23,12 @@ SAMPLES = ("train_list", "cache_dir", "skip_bad_samples", "seed", "input_size", 
 DEVICE = ("device_target", "device_id")
 STEP = ("seed", "alpha_loss_weight", "backbone_lr_mult", "clip_norm", "amp")
 PROCESSES = ("device_start", "is_distributed", "sync_batch_norm")
+CHECKPOINT = ("ckpt_url", "weights_from")
 
-EVALUATION = (*NETWORK, *NORMALISATION, *COMPOSITES, "composition", "img_size", "metric_protocol", "ckpt_url",
+EVALUATION = (*NETWORK, *NORMALISATION, *COMPOSITES, "composition", "img_size", "fit", "metric_protocol", *CHECKPOINT,
               "logs_dir", *DEVICE)
-EXPORT = (*NETWORK, "img_size", "ckpt_url")
-PREDICTION = (*NETWORK, *NORMALISATION, "ckpt_url", *DEVICE)
+EXPORT = (*NETWORK, "img_size", "fit", *CHECKPOINT)
+PREDICTION = (*NETWORK, *NORMALISATION, "fit", *CHECKPOINT, *DEVICE)
 FIRST_LOOK = (*NETWORK, *NORMALISATION, *COMPOSITES, "composition", *SAMPLES, *DEVICE)
 
 PROGRAMS = {

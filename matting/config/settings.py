@@ -17,9 +17,12 @@ CHOICES = {
     "encoder_bn": ("frozen", "statistics_frozen", "trained"),
     "output_stride": (16, 32),
     "bridge": ("conv3x3", "fc6"),
+    "output_activation": ("sigmoid", "linear"),
+    "refine_on": ("alpha", "logit"),
     "trimap_rule": ("distance", "dilation"),
     "unknown_regions": ("band", "varied"),
     "augmentation": ("none", "strong"),
+    "fit": ("up", "down", "down_linear", "pad"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
 }
@@ -132,7 +135,15 @@ class DimConfig(NetworkConfig):
     decoder_batch_norm: bool
     bridge: str
     decoder_skips: bool
+    output_activation: str
     refine: bool
+    refine_on: str
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.refine_on == "logit" and self.output_activation == "linear":
+            raise UserError("refine_on logit corrects what a sigmoid follows, and output_activation linear has none; "
+                            "use refine_on alpha or output_activation sigmoid")
 
 
 class ModelRow(NamedTuple):
@@ -178,6 +189,7 @@ class Config(IndexNetConfig, DimConfig):
     img_mean: tuple
     img_std: tuple
     img_size: tuple
+    fit: str
     batch_size: int
     epochs: int
     max_steps: int
@@ -195,6 +207,7 @@ class Config(IndexNetConfig, DimConfig):
     resume: bool
     metric_protocol: str
     ckpt_url: str
+    weights_from: str
     logs_dir: str
     device_target: str
     device_id: int
@@ -249,11 +262,13 @@ FIELDS = {field.name: field.type for field in dataclasses.fields(Config)}
 NETWORK_KEYS = tuple(dict.fromkeys(field.name for model in MODELS.values()
                                    for field in dataclasses.fields(model.network)))
 # What a checkpoint was trained with and can only be used with.
-CHECKPOINT_KEYS = ("model", *NETWORK_KEYS, "img_scale", "img_mean", "img_std")
+CHECKPOINT_KEYS = ("model", *NETWORK_KEYS, "img_scale", "img_mean", "img_std", "fit")
+# Of these, what stays where training starts from a checkpoint: its stages decide what they refine.
+START_KEYS = tuple(key for key in CHECKPOINT_KEYS if key != "refine")
 # What decides which foregrounds it was validated on, and over which backgrounds, where these are not prepared.
 VALIDATION_KEYS = ("composition", "val_list", "num_bgs_train", "num_bgs_val")
 # Of one machine or one start of a program. They stay out of weight files, so that equal trainings write equal files and
 # nobody's paths are passed on.
-LOCAL_KEYS = ("data_dir", "bg_dir", "val_list", "train_list", "cache_dir", "ckpt_url", "logs_dir", "num_workers",
-              "log_every", "keep_checkpoint_max", "resume", "device_target", "device_id", "device_start",
+LOCAL_KEYS = ("data_dir", "bg_dir", "val_list", "train_list", "cache_dir", "ckpt_url", "weights_from", "logs_dir",
+              "num_workers", "log_every", "keep_checkpoint_max", "resume", "device_target", "device_id", "device_start",
               "is_distributed")

@@ -128,7 +128,7 @@ def evaluate_images(predict, config, composites, keep=lambda name, pixels: None,
     with ThreadPoolExecutor(WORKERS) as pool:
         images = _map_ahead(pool, partial(_read, config), composites)
         predicted = (_timed_prediction(predict, image) for image in images)
-        yield from _map_ahead(pool, partial(_measure, config.metric_protocol, keep, for_scale), predicted)
+        yield from _map_ahead(pool, partial(_measure, config, keep, for_scale), predicted)
 
 
 def mean_metrics(results):
@@ -173,14 +173,14 @@ def _timed_prediction(predict, image):
     return image, output, time.perf_counter() - start
 
 
-def _measure(protocol, keep, for_scale, predicted):
+def _measure(config, keep, for_scale, predicted):
     image, output, seconds = predicted
-    pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap)))
+    pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap, config)))
     keep(image.name, pixels)
     true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
     alpha = true_pixels / np.float32(255)
-    metrics = evaluate(pixels / np.float32(255), alpha, trimap, protocol)
-    half_matte = _measure_half(alpha, trimap, protocol) if for_scale else None
+    metrics = evaluate(pixels / np.float32(255), alpha, trimap, config.metric_protocol)
+    half_matte = _measure_half(alpha, trimap, config.metric_protocol) if for_scale else None
     return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
 
 

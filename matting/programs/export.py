@@ -7,7 +7,7 @@ from matting.config import text_for_weights
 from matting.embedded import embed
 from matting.errors import UserError
 from matting.files import atomic_path
-from matting.inference import STRIDE, network_side
+from matting.inference import FITS, STRIDE
 
 TINY = np.finfo(np.float32).tiny  # in place of a maximum of 0, with which only 0 agrees
 TOLERANCE = 1e-5  # max |exported - checkpoint| / max |checkpoint|
@@ -21,12 +21,12 @@ def add_arguments(parser):
 def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max):
     """Write the network of config.ckpt_url as a graph file -> (its path, its output's relative difference).
 
-    write: (path, height, width), with the sides of config.img_size rounded up to multiples of 32, the only ones that
-    the graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
+    write: (path, height, width), with the sides that config.fit makes of config.img_size, the only ones that the
+    graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
     measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE.
     """
     path = graph_path(config.ckpt_url, suffix)
-    height, width = map(network_side, config.img_size)
+    height, width = map(FITS[config.fit].side, config.img_size)
     sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
     with atomic_path(path) as temporary:
         write(temporary, height, width)

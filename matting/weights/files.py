@@ -4,6 +4,7 @@ The frameworks are imported only inside the functions that read and write their 
 `.safetensors` would.
 """
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from matting.errors import UserError, unreadable
 from matting.files import atomic_path, file_kind
 from matting.weights.names import from_mindspore, to_mindspore
 
+# Beside weights, public projects keep metrics as NumPy numbers; a file of Python 2 has them as bytes in its strings,
+# which latin1 alone reads.
+NUMPY_SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")  # of NumPy 1 and 2
+NUMBERS = ("f2", "f4", "f8", "i4", "i8")
+
 
 def read_weights(path):
     """A weight file -> {name as in the file, batch norm in PyTorch's words: array}.
 
-    `.ckpt` is MindSpore's; `.pth`, `.pt`, `.pth.tar` PyTorch's, read with weights_only; `.npz` NumPy's. The prefix
-    `module.` and batch counters are dropped. Raises UserError for a missing, damaged or foreign file.
+    `.ckpt` is MindSpore's; `.pth`, `.pt`, `.pth.tar` PyTorch's, read with weights_only, Python 2's included; `.npz`
+    NumPy's. The prefix `module.` and batch counters are dropped. Raises UserError for a missing, damaged or foreign
+    file.
     """
     path = Path(path)
     if not path.is_file():
@@ -51,8 +58,12 @@ def _read_torch(path):
         import torch
     except ImportError:
         raise UserError(f"{path}: reading it needs PyTorch; pip install torch, or convert the file to .ckpt") from None
+    scalar = np.float64(0).__reduce__()[0]  # what a pickle calls to make a NumPy number
+    numbers = [*((scalar, name) for name in NUMPY_SCALAR), np.dtype, *(type(np.dtype(kind)) for kind in NUMBERS)]
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(numbers), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "pickle_load_args", UserWarning)  # says that the encoding does nothing
+            content = torch.load(path, map_location="cpu", weights_only=True, encoding="latin1")
     except Exception as error:  # torch.load raises whatever its unpickler and archive reader raise
         raise unreadable(path, "a PyTorch weight file", error) from None
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
@@ -63,7 +74,10 @@ def _read_torch(path):
 
 
 def _read_mindspore(path):
-    import mindspore
+    try:
+        import mindspore
+    except ImportError:
+        raise UserError(f"{path}: reading it needs MindSpore; pip install mindspore, or convert it to .pth") from None
     try:
         parameters = mindspore.load_checkpoint(str(path))
     except (ValueError, RuntimeError, OSError) as error:
@@ -75,7 +89,7 @@ def _read_numpy(path):
     try:
         with np.load(path) as archive:
             return {name: archive[name] for name in archive.files if name != NAME}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise unreadable(path, "a NumPy archive", error) from None
 
 

@@ -3,18 +3,17 @@ import numpy as np
 
 from matting.errors import UserError
 from matting.weights.files import read_weights
-from matting.weights.names import official_names
+from matting.weights.published import find
 
 LISTED = 8  # names of each sort that an error spells out
 
 
-def network_weights(path, shapes):
-    """A whole network's weights from a file in canonical or official naming, strictly; shapes: {name: shape}."""
-    weights = read_weights(path)
-    if any(name.startswith("layer0.") for name in weights):
-        canonical = {official: name for name, official in official_names(shapes).items()}
-        weights = {canonical.get(name, name): value for name, value in weights.items()}
-    return match(path, weights, shapes)
+def network_weights(path, shapes, weights_from=""):
+    """A whole network's weights from a file of this project or a published one, strictly; shapes: {name: shape}.
+
+    weights_from: which of published.PUBLISHED it is, should it not tell itself.
+    """
+    return match(path, find(path, read_weights(path), weights_from).weights, shapes)
 
 
 def match(path, weights, shapes):

@@ -62,10 +62,10 @@ def official_names(names):
     return {name: _rewrite(name, rules) for name in names}
 
 
-def canonical_names(names):
+def canonical_names(names, strict=True):
     """Names of a whole network, canonical or official -> {name: canonical name}, the inverse of official_names.
 
-    Raises ValueError for a name that is in neither.
+    Raises ValueError for a name that is in neither, or where not `strict` leaves it as it is.
     """
     if not any(name.startswith("layer0.") for name in names):
         return {name: name for name in names}
@@ -88,7 +88,8 @@ def canonical_names(names):
 
     rules = [
         (r"layer0\.([01])", lambda position: f"encoder.stages.0.{layer(position)}"),
-        (r"layer(\d+)\.(\d+)\.conv\.(\d)", block),
+        (r"layer(1)\.(\d+)\.conv\.([0134])", block),
+        (r"layer([2-9])\.(\d+)\.conv\.([013467])", block),
         (r"index(\d+)\.indexnet(\d?)(?:\.([013]))?", branch),
         (r"dconv_pp\.([01])", lambda position: f"context.{layer(position)}"),
         (r"dconv_pp\.bottleneck_conv\.([01])", lambda position: f"context.project.{layer(position)}"),
@@ -101,6 +102,8 @@ def canonical_names(names):
         (r"pred\.0\.([0134])", lambda position: convolution("prediction.0", position, separable)),
         (r"pred\.1", lambda: "prediction.1"),
     ]
+    if not strict:
+        return {name: rewrite(name, rules) or name for name in names}
     return {name: _rewrite(name, rules) for name in names}
 
 
@@ -155,10 +158,18 @@ def _feature(stage, number, repeats):
     return 1 + sum(repeats[:int(stage) - 1]) + int(number)
 
 
-def _rewrite(name, rules):
+def rewrite(name, rules):
+    """A name whose path the first rule that fits replaces: (pattern, its groups -> path); None where none does."""
     path, _, suffix = name.rpartition(".")
     for pattern, replacement in rules:
         match = re.fullmatch(pattern, path)
         if match:
             return f"{replacement(*match.groups())}.{suffix}"
-    raise ValueError(f"no rule for {name}")
+    return None
+
+
+def _rewrite(name, rules):
+    rewritten = rewrite(name, rules)
+    if rewritten is None:
+        raise ValueError(f"no rule for {name}")
+    return rewritten

@@ -4,6 +4,7 @@ import re
 import numpy as np
 
 from matting.weights.files import read_weights
+from matting.weights.foldings import FIRST, biases_into_means
 from matting.weights.matching import match
 from matting.weights.names import tonylins_names, torchvision_names, vgg_names
 
@@ -41,10 +42,8 @@ def vgg_weights(config, shapes):
     canonical = {foreign: name for name, foreign in vgg_names(in_file).items()}
     weights = {canonical.get(name, name): value for name, value in read_weights(path).items()
                if not name.startswith("classifier.")}
-    weights = match(path, with_trimap_channel(weights, "encoder.stages.0.0.conv.weight"), in_file)
-    for bias, mean in biases.items():
-        weights[mean] = weights[mean] - weights.pop(bias)
-    return weights
+    weights = match(path, with_trimap_channel(weights, FIRST), in_file)
+    return biases_into_means(weights)
 
 
 def with_trimap_channel(weights, stem):

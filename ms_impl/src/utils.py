@@ -66,9 +66,9 @@ def load_vgg(network, config):
     set_weights(network.encoder, vgg_weights(config, weight_shapes(network.encoder)))
 
 
-def load_checkpoint(network, path):
-    """A whole network's weights, in canonical or official naming, strictly by name."""
-    set_weights(network, network_weights(path, weight_shapes(network)))
+def load_checkpoint(network, path, weights_from=""):
+    """A whole network's weights, of this project or a published file's, strictly by name; see network_weights."""
+    set_weights(network, network_weights(path, weight_shapes(network), weights_from))
 
 
 def save_checkpoint(network, path, config=None):
