@@ -17,13 +17,18 @@ def unknown_region(trimap):
 
 def check_trimap(name, trimap):
     """Raise UserError, naming it, unless a (H, W) array holds 0, 128 and 255 only and something is unknown."""
+    check_values(name, trimap)
+    if not unknown_region(trimap).any():
+        raise UserError(f"{name}: has no unknown pixel (128), so there is nothing to estimate; "
+                        "mark the object's border as unknown")
+
+
+def check_values(name, trimap):
+    """Raise UserError, naming it, unless a (H, W) array holds 0, 128 and 255 only."""
     others = np.setdiff1d(trimap, (BACKGROUND, UNKNOWN, FOREGROUND))
     if others.size:
         raise UserError(f"{name}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
                         "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
-    if not unknown_region(trimap).any():
-        raise UserError(f"{name}: has no unknown pixel (128), so there is nothing to estimate; "
-                        "mark the object's border as unknown")
 
 
 def make_trimap(alpha, radius):
