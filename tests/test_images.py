@@ -259,7 +259,7 @@ def test_images_are_listed_sorted_and_hidden_files_passed_over(tmp_path):
 def test_a_missing_or_empty_folder_is_named(tmp_path):
     with pytest.raises(UserError, match="none: no such folder"):
         list_images(tmp_path / "none")
-    with pytest.raises(UserError, match="holds no .jpg, .jpeg, .png, .webp file"):
+    with pytest.raises(UserError, match="holds no .jpg, .jpeg, .png, .webp, .tif, .tiff, .bmp, .avif, .heic, .heif "):
         list_images(tmp_path)
 
 

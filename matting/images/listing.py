@@ -3,7 +3,8 @@ from pathlib import Path
 
 from matting.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+HEIF_SUFFIXES = (".heic", ".heif")  # which pillow-heif reads, where it is installed
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", *HEIF_SUFFIXES)
 
 
 def list_images(folder):

@@ -3,13 +3,18 @@
 Pillow decodes what is not plain, because OpenCV returns a grey-filled picture for a truncated JPEG without saying so.
 """
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from matting.errors import UserError
 from matting.images.fast_decoders import decode_fast
+from matting.images.listing import HEIF_SUFFIXES
 from matting.trimap import check_trimap
+
+GREY_MODES = ("1", "L", "LA")  # Pillow's names
+TINT = 24  # levels by which a grey pixel's channels may differ after JPEG
 
 
 def read_image(path):
@@ -38,12 +43,39 @@ def read_alpha(path):
     image = _load(path)
     if image.mode.startswith("I"):
         return _to_uint8(image)
-    if image.mode in ("1", "L", "LA"):
+    if image.mode in GREY_MODES:
         return np.array(image.convert("L"))
     pixels = np.array(image.convert("RGB"))
     if (pixels != pixels[:, :, :1]).any():
         raise UserError(f"{path}: is a colour image; a matte or trimap has one grey channel")
     return pixels[:, :, 0].copy()
+
+
+def read_grey(path):
+    """As read_alpha, of a file that JPEG or an editor may have tinted slightly."""
+    return _nearly_grey(path, _load(path))
+
+
+def read_mask(path):
+    """A mask -> (H, W) uint8: the opacity of a partly transparent file, or the grey values; errors as read_grey."""
+    image = _load(path)
+    if "A" in image.getbands() or "transparency" in image.info:
+        opacity = image.convert("RGBA").getchannel("A")
+        if opacity.getextrema()[0] < 255:
+            return np.array(opacity)
+    return _nearly_grey(path, image)
+
+
+def _nearly_grey(path, image):
+    if image.mode.startswith("I"):
+        return _to_uint8(image)
+    if image.mode in GREY_MODES:
+        return np.array(image.convert("L"))
+    pixels = np.array(image.convert("RGB"))
+    if (pixels.max(axis=2) - pixels.min(axis=2)).max() > TINT:
+        raise UserError(f"{path}: is a colour image, but a trimap and a mask are grey; a photograph comes first, and a "
+                        "picture with strokes is passed with --strokes")
+    return np.array(image.convert("L"))
 
 
 def read_trimap(path):
@@ -59,9 +91,8 @@ def read_header(path):
     upright: whether the pixels are stored the right way up, so that programs that ignore EXIF see the same picture.
     Raises UserError for a missing file and for one that is no image.
     """
-    with _open(path) as image:
-        # the base class's method: PNG's own decodes the whole image in search of a late EXIF chunk
-        orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    with open_image(path) as image:
+        orientation = image_orientation(image)
         width, height = image.size
     height, width = (width, height) if orientation in range(5, 9) else (height, width)
     return height, width, orientation not in range(2, 9)
@@ -80,12 +111,22 @@ def check_equal_sizes(path, size, reference_path, reference_size):
                         "(after EXIF rotation); they must be of one size")
 
 
+def image_orientation(image):
+    """EXIF's, 1 (upright) to 8, of a file that Pillow opened, decoding nothing."""
+    # the base class's method: PNG's own decodes the whole image in search of a late EXIF chunk
+    return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+
+
 @contextmanager
-def _open(path):
+def open_image(path):
     """Yield Pillow's image, not decoded yet; what goes wrong inside the block becomes a UserError."""
+    if Path(path).suffix.lower() in HEIF_SUFFIXES:
+        _register_heif(path)
     try:
         with Image.open(path) as image:
             yield image
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except MemoryError:
@@ -95,8 +136,18 @@ def _open(path):
         raise UserError(f"{path}: cannot be read as an image ({reason}); replace the file") from None
 
 
+def _register_heif(path):
+    """Let Pillow open what phones write; raises UserError where the package for it is not installed."""
+    try:
+        from pillow_heif import register_heif_opener  # here, because it is an extra
+    except ImportError:
+        raise UserError(f"{path}: reading HEIC needs a package more: pip install pillow-heif; or save it as "
+                        "JPEG") from None
+    register_heif_opener()
+
+
 def _load(path):
-    with _open(path) as image:
+    with open_image(path) as image:
         image.load()
         return ImageOps.exif_transpose(image)
 
