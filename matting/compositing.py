@@ -30,6 +30,19 @@ def composite_uint8(foreground, background, alpha):
     return result
 
 
+def compose_over(foreground, background, alpha):
+    """alpha F + (1 - alpha) B of integers, rounded: (H, W, 3) colours of one type, which it returns, (H, W) alpha.
+
+    Strip by strip, so that float32 copies stay small.
+    """
+    result, opaque = np.empty_like(foreground), np.iinfo(alpha.dtype).max
+    for top in range(0, len(alpha), STRIP):
+        rows = slice(top, top + STRIP)
+        opacity = cv2.merge([alpha[rows].astype(np.float32) / opaque] * 3)
+        result[rows] = np.rint(opacity * foreground[rows] + (1 - opacity) * background[rows])
+    return result
+
+
 def cover_background(background, height, width):
     """Make a background cover a foreground: the one rule for prepared composites and for training samples.
 
