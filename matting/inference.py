@@ -1,6 +1,6 @@
-"""From an image and a trimap to the network's input, and from its output to the alpha matte.
+"""From an image and a trimap to the network's input, and from its output to the alpha matte, in one pass.
 
-Evaluation, validation, prediction and both frameworks share this path.
+Evaluation, validation, prediction and both frameworks share this path; matting.estimation leads along it at any size.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,6 @@ from matting.errors import UserError
 from matting.transforms import normalise, to_float
 from matting.trimap import fuse
 
-SMALLER = "scale image and trimap down, or use an export of a fixed size (export.py --img_size HEIGHT WIDTH)"
 STRIDE = 32  # the network's input sides are multiples of this
 
 
@@ -94,7 +93,7 @@ def to_uint8(alpha):
 
 
 class Frame:
-    """Where an image lies in a frame of fixed size: the release's evaluation protocol, and networks of fixed size.
+    """Where an image lies in a frame of fixed size: the release's evaluation protocol.
 
     An image that stands upright in a frame that lies (or the reverse) is transposed; it is resized to fit, keeping its
     aspect ratio, and zero-padded on the right and at the bottom.
@@ -124,14 +123,3 @@ class Frame:
         height, width = self.fitted_size
         pixels = placed[:height, :width]
         return pixels.swapaxes(0, 1) if self.transposed else pixels
-
-
-def estimate_alpha(predict, image, trimap, config, frame_size=None):
-    """(H, W, 3) uint8 RGB and (H, W) trimap -> (H, W) float32 alpha, for images of any size."""
-    if frame_size is None:
-        return to_alpha(predict(to_network_input(image, trimap, config)), trimap, config)
-    frame = Frame(trimap.shape, frame_size)
-    placed = frame.place(trimap, cv2.INTER_NEAREST)
-    alpha = to_alpha(predict(to_network_input(frame.place(image), placed, config)), placed, config)
-    alpha = cv2.resize(frame.extract(alpha), trimap.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return fuse(np.clip(alpha, 0, 1), trimap)

@@ -40,10 +40,38 @@ def write_photograph(path, seed=0):
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*SIZE, 3), np.uint8)).save(path)
 
 
+def write_disc(path):
+    """A red disc on green, with noise."""
+    noise = np.random.default_rng(0).integers(0, 40, (*SIZE, 3))
+    Image.fromarray(np.uint8(np.where(disc()[:, :, None] > 0, (200, 40, 40), (40, 150, 60)) + noise)).save(path)
+
+
 def write_trimap(path):
     trimap = np.zeros(SIZE, np.uint8)
     trimap[:, SIZE[1] // 3:], trimap[:, -SIZE[1] // 3:] = 128, 255
     Image.fromarray(trimap).save(path)
+
+
+def write_mask(path):
+    Image.fromarray(disc()).save(path)
+
+
+def write_strokes(path):
+    """On a transparent layer: white in the disc, black in a corner."""
+    layer = np.zeros((*SIZE, 4), np.uint8)
+    layer[30:42, 40:56] = 255
+    layer[:8, :, 3] = 255
+    Image.fromarray(layer).save(path)
+
+
+def write_cutout(path):
+    Image.fromarray(np.dstack([np.full((*SIZE, 3), 90, np.uint8), disc()])).save(path)
+
+
+def disc():
+    """(H, W) uint8, 255 in a disc in the middle."""
+    y, x = np.mgrid[:SIZE[0], :SIZE[1]]
+    return np.where((y - SIZE[0] / 2) ** 2 + (x - SIZE[1] / 2) ** 2 < 24 ** 2, np.uint8(255), np.uint8(0))
 
 
 def write_aim500(folder):

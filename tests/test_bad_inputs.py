@@ -77,7 +77,7 @@ def predict(root):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     files = (str(root / kind / "v.png") for kind in ("original", "trimap"))
-    Job.of(parser.parse_args([*files, "--background", str(root / "background" / "v.png")]))
+    Job.of(parser.parse_args([*files, "--background", str(root / "background" / "v.png"), "--strict_trimap"]))
 
 
 READERS = {  # programs that read a kind of file
@@ -125,11 +125,17 @@ DEFECTS = [  # file kind, defect, message
 ]
 
 
+FORGIVEN = {(transparent, predict)}  # whose user hears of it, and gets a matte
+
+
 @pytest.mark.parametrize(("kind", "damage", "message"), DEFECTS)
 def test_every_program_names_a_bad_file_in_one_line(root, kind, damage, message):
     for path in (root / kind).iterdir():
         damage(path)
     for program in READERS[kind]:
+        if (damage, program) in FORGIVEN:
+            program(root)
+            continue
         with pytest.raises(UserError, match=message) as caught:
             program(root)
         assert "\n" not in str(caught.value) and kind in str(caught.value), program.__name__

@@ -24,12 +24,15 @@ PLACEHOLDERS = {
     "CKPT": "given/best.ckpt", "IMAGE": "photo.jpg", "TRIMAP": "trimap.png", "OUT": "mattes", "TRIAL": "trial",
     "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
     "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
+    "X,Y,W,H": "20,12,50,50",
 }
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
 GIVEN = {
     "AIM-500": given_files.write_aim500, "train2014": given_files.write_backgrounds,
-    "photo.jpg": given_files.write_photograph, "trimap.png": given_files.write_trimap,
+    "photo.jpg": given_files.write_disc, "trimap.png": given_files.write_trimap,
+    "mask.png": given_files.write_mask, "strokes.png": given_files.write_strokes,
+    "object.png": given_files.write_cutout,
     "photos": given_files.write_photos, "list.txt": given_files.write_validation_list,
     "mobilenet.pth": given_files.write_mobilenet, "VGG16_BN.pth": given_files.write_vgg,
     "given/best.ckpt": given_files.write_checkpoint, "best.ckpt": given_files.write_checkpoint,
@@ -68,6 +71,8 @@ SMALLER = {
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
+        # masks, and what is made of them
+        "--box", "--strokes",
         # of the published weights one of each project is for every run
         "deep_matting", "indexnet_mobv2", "indexnet_dimaug", "dim_stage2", "dim_stage3", "my_stage0", "stage0_norm",
         "_norm_balance", "stage1_sad", "stage1_skip", "--stage refine --data_dir AIM-500")
@@ -81,6 +86,8 @@ WRITES = {
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
     "matte photo.jpg trimap.png --ckpt_url model.onnx": "predictions/photo_alpha.png",
+    "matting.trimap photo.jpg": "trimaps/photo.png",
+    "matte object.png": "predictions/object_alpha.png",
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
     "--ckpt_url dim_stage1_v16_1x1_1000k_comp1k_SAD-53.8_20200605_140257-979a420f.pth -o": "mattes/photo_cutout.png",

@@ -14,8 +14,8 @@ import torch_ref.utils
 from matting.config import Config
 from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError, entry_point, short_of_memory, unreadable
+from matting.estimation import SMALLER
 from matting.images.writing import write_png
-from matting.inference import SMALLER
 from matting.memory import amount, shortage
 from matting.programs.evaluation import validate
 from matting.runtimes.network import Network
@@ -154,12 +154,13 @@ def place(tmp_path_factory):
 
 @pytest.mark.parametrize(("module", "weights", "mebibytes"), [
     ("ms_impl.predict", "best.ckpt", 1024), ("torch_ref.predict", "best.pth", 512),
-    ("matting.__main__", "best.onnx", 300)])
+    ("matting.__main__", "best.onnx", 450)])
 def test_a_photograph_that_is_too_large_is_named_in_one_line(place, module, weights, mebibytes):
     program = LIMITED.format(module=module, mebibytes=mebibytes)
     finished = subprocess.run(
         [sys.executable, "-c", program, "--ckpt_url", str(place / weights), str(place / "photo.png"),
-         str(place / "trimap.png"), "-o", str(place / "out"), "--device_target", "CPU"], capture_output=True, text=True)
+         str(place / "trimap.png"), "-o", str(place / "out"), "--device_target", "CPU", "--tile", "4096"],
+        capture_output=True, text=True)
     assert finished.returncode == 1, finished.stderr
     line, = finished.stderr.splitlines()
     assert line.startswith(f"error: {place}/photo.png of 3000x3000: not enough memory ")

@@ -9,21 +9,16 @@ import pytest
 from PIL import Image
 
 from matting import foreground
+from matting.compositing import compose_over
 from matting.config import Config
 from matting.errors import UserError
-from matting.foreground import announced_if_slow
+from matting.estimation import estimate_alpha
+from matting.foreground import announced_if_slow, object_colours
 from matting.images.reading import read_alpha
 from matting.images.writing import write_png
-from matting.inference import estimate_alpha
-from matting.programs.prediction import (
-    Job,
-    add_arguments,
-    cut_out,
-    find_pairs,
-    read_background,
-    run,
-    scale_to_cover,
-)
+from matting.programs.inputs import find_sources
+from matting.programs.prediction import Job, add_arguments, run
+from matting.programs.results import read_background, scale_to_cover
 from matting.runtimes.network import Network
 from tests.tiny_images import photograph, trimap_of, write_pair
 
@@ -75,13 +70,13 @@ def test_an_unpaired_file_is_named(tmp_path, removed):
         write_pair(tmp_path, stem)
     (tmp_path / removed / "b.png").unlink()
     with pytest.raises(UserError, match=f"{removed}: has no b; "):
-        find_pairs(tmp_path / "images", tmp_path / "trimaps")
+        find_sources(tmp_path / "images", tmp_path / "trimaps")
 
 
 def test_a_file_and_a_folder_are_no_pair(tmp_path):
     pair = write_pair(tmp_path, "a")
     with pytest.raises(UserError, match="trimaps is a folder, but .*a.png is not; give two files or two folders"):
-        find_pairs(pair.image, tmp_path / "trimaps")
+        find_sources(pair.image, tmp_path / "trimaps")
 
 
 def test_every_bad_file_of_a_folder_is_named_before_the_first_matte(tmp_path):
@@ -91,7 +86,7 @@ def test_every_bad_file_of_a_folder_is_named_before_the_first_matte(tmp_path):
     path.write_bytes(path.read_bytes()[:-60])
     write_png(tmp_path / "trimaps" / "c.png", np.zeros((45, 70), np.uint8))
     with pytest.raises(UserError) as caught:
-        job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out")
+        job_for(tmp_path / "images", tmp_path / "trimaps", "-o", tmp_path / "out", "--strict_trimap")
     first, second = str(caught.value).splitlines()
     assert "b.png: cannot be read" in first and "c.png: has no unknown pixel" in second
     assert not (tmp_path / "out").exists()
@@ -101,7 +96,7 @@ def test_a_trimap_of_another_size_is_named(tmp_path):
     pair = write_pair(tmp_path, "a")
     write_png(pair.trimap, trimap_of(70, 45))
     with pytest.raises(UserError, match="trimaps/a.png: is 45x70, but .*images/a.png is 70x45"):
-        job_for(*pair)
+        job_for(pair.image, pair.trimap)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (45, 70), (64, 96), (70, 45)])
@@ -119,7 +114,7 @@ def test_a_network_of_one_size_gives_the_same_alpha_as_one_of_any(size):
         return red_channel(network_input)
 
     image, trimap = photograph(*size), np.full(size, 128, np.uint8)
-    alpha = estimate_alpha(bound, image, trimap, CONFIG, frame_size=(64, 96))
+    alpha = estimate_alpha(bound, image, trimap, CONFIG, size=(64, 96))
     assert alpha.shape == size
     free = estimate_alpha(red_channel, image, trimap, CONFIG)
     border = np.s_[4:-4, 4:-4]  # beyond which resizing mixes in the frame's padding
@@ -131,33 +126,34 @@ def test_cut_out_has_the_objects_own_colours():
     """A white object with a soft edge on black: the image is grey there, the foreground is not."""
     alpha = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (32, 1))
     image = np.repeat(alpha[:, :, None], 3, axis=2)
-    background = np.full((1, 1, 3), 255, np.uint8)
-    foreground, composed = cut_out(image, alpha, background)
+    background = np.full_like(image, 255)
+    foreground = object_colours(image, alpha)
+    composed = compose_over(foreground, background, alpha)
     assert foreground[alpha > 64].min() > 230
     assert image[alpha > 64].min() < 80
     assert composed[alpha > 64].min() > 230  # white on white: no halo of the old background
 
 
 def test_inputs_are_not_altered():
-    arrays = photograph(32, 32), trimap_of(32, 32), np.zeros((3, 5, 3), np.uint8)
+    arrays = photograph(32, 32), trimap_of(32, 32), np.zeros((32, 32, 3), np.uint8)
     for array in arrays:
         array.flags.writeable = False
     image, alpha, background = arrays
     estimate_alpha(sixty, image, alpha, CONFIG)
-    cut_out(image, alpha, background)
+    compose_over(object_colours(image, alpha), scale_to_cover(background, 32, 32), alpha)
 
 
 @pytest.mark.parametrize(("text", "colour"), [("white", (255, 255, 255)), ("#00b140", (0, 177, 64)),
                                               ("rgb(1, 2, 3)", (1, 2, 3))])
 def test_background_may_be_a_colour(text, colour):
-    background = read_background(text)
+    background = read_background(text).pixels
     assert background.shape == (1, 1, 3)
     assert (scale_to_cover(background, 40, 30) == colour).all()
 
 
 def test_background_may_be_a_file(tmp_path):
     write_png(tmp_path / "b.png", photograph(20, 30))
-    np.testing.assert_array_equal(read_background(str(tmp_path / "b.png")), photograph(20, 30))
+    np.testing.assert_array_equal(read_background(str(tmp_path / "b.png")).pixels, photograph(20, 30))
 
 
 def test_background_that_is_neither_is_named():

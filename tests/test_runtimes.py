@@ -62,13 +62,32 @@ IMAGE, TRIMAP = photograph(4, 5), np.full((4, 5), 128, np.uint8)
     (IMAGE, TRIMAP == 128, r"trimap: is an array \(4, 5\) of bool"),
     (IMAGE, TRIMAP[:3], r"trimap: is \(3, 5\), but the image is \(4, 5\); they must be of one size"),
     (IMAGE, TRIMAP - 1, "trimap: has the values 127; a trimap holds 0"),
-    (IMAGE, 0 * TRIMAP, r"trimap: has no unknown pixel \(128\)"),
-    (IMAGE, 0 * TRIMAP + 255, r"trimap: has no unknown pixel \(128\)"),
 ])
 def test_what_is_no_image_and_no_trimap_is_named(image, trimap, message):
     with pytest.raises(UserError, match=message) as caught:
         Network(lambda _: pytest.fail("predicted"), CONFIG)(image, trimap)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("known", [0, 255])
+def test_a_trimap_that_is_known_everywhere_is_its_own_matte(known):
+    alpha = Network(lambda _: pytest.fail("predicted"), CONFIG)(IMAGE, 0 * TRIMAP + known)
+    assert alpha.dtype == np.float32 and (alpha == known / 255).all()
+
+
+@pytest.mark.parametrize(("options", "seen"), [({}, {(608, 704)}), ({"tile": 256}, {(256, 256)}),
+                                               ({"max_side": 320}, {(288, 320)})])
+def test_tile_and_max_side_bound_what_is_seen_at_once(options, seen):
+    """Of 700x600: the whole by default."""
+    sizes = set()
+
+    def network(batch):
+        sizes.add(batch.shape[2:])
+        return red_channel(batch)
+
+    image, trimap = photograph(600, 700), trimap_of(600, 700)
+    alpha = Network(network, CONFIG)(image, trimap, **options)
+    assert sizes == seen and alpha.shape == (600, 700)
 
 
 # --- the table --------------------------------------------------------------

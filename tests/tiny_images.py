@@ -3,7 +3,7 @@ import numpy as np
 
 from matting.dataset.data_list import ValidationRow
 from matting.images.writing import write_png
-from matting.programs.prediction import Pair
+from matting.programs.inputs import Source
 
 LANDSCAPE, PORTRAIT = (40, 60), (60, 40)
 
@@ -25,7 +25,7 @@ def write_pair(folder, stem, size=(45, 70)):
     for kind, pixels in (("images", photograph(*size)), ("trimaps", trimap_of(*size))):
         (folder / kind).mkdir(exist_ok=True)
         write_png(folder / kind / f"{stem}.png", pixels)
-    return Pair(folder / "images" / f"{stem}.png", folder / "trimaps" / f"{stem}.png")
+    return Source(folder / "images" / f"{stem}.png", folder / "trimaps" / f"{stem}.png")
 
 
 def write_row(root, name, size, k=0):

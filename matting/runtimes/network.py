@@ -6,8 +6,8 @@ import numpy as np
 
 from matting.config import Config
 from matting.errors import UserError, short_of_memory
-from matting.inference import SMALLER, estimate_alpha
-from matting.trimap import check_trimap
+from matting.estimation import DEFAULT_SCALE, SMALLER, check_scale, estimate_alpha
+from matting.trimap import check_values
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,23 @@ class Network:
     size: "tuple | None" = None  # (H, W) of the only inputs that it takes; None: any
     versions: Mapping = field(default_factory=dict)  # {library: version} of what runs it
 
-    def __call__(self, image, trimap):
+    def __call__(self, image, trimap, tile=DEFAULT_SCALE.tile, max_side=DEFAULT_SCALE.max_side):
         """(H, W, 3) uint8 RGB, (H, W) uint8 trimap of 0, 128 and 255 -> (H, W) float32 alpha in [0, 1].
 
-        Of any height and width. Raises UserError for other arrays, and for a trimap that is known everywhere.
+        Of any height and width; a trimap that is known everywhere is its own matte. tile, max_side: as matte's flags
+        of these names. Raises UserError for other arrays.
         """
+        scale = check_scale(tile, max_side)
         image, trimap = check_pixels("image", image, "(H, W, 3)"), check_pixels("trimap", trimap, "(H, W)")
         if image.shape[:2] != trimap.shape:
             raise UserError(f"trimap: is {trimap.shape}, but the image is {image.shape[:2]}; they must be of one size")
-        check_trimap("trimap", trimap)
+        check_values("trimap", trimap)
         with short_of_memory(f"image of {image.shape[1]}x{image.shape[0]}", SMALLER):
-            return self.alpha(image, trimap)
+            return self.alpha(image, trimap, scale)
 
-    def alpha(self, image, trimap):
+    def alpha(self, image, trimap, scale=DEFAULT_SCALE):
         """The same of arrays that are known to be in order, raising whatever a library raises."""
-        return estimate_alpha(self.predict, image, trimap, self.config, self.size)
+        return estimate_alpha(self.predict, image, trimap, self.config, self.size, scale)
 
 
 def check_pixels(name, pixels, shape):

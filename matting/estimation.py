@@ -1,0 +1,89 @@
+"""Alpha of a photograph of any size, in bounded memory, at a scale that the network has seen in training."""
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from matting.errors import UserError
+from matting.inference import STRIDE, to_alpha, to_network_input
+from matting.tiling import estimate_in_windows, holds, window_for
+from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, fuse, unknown_region
+from matting.trimap.sizes import resize_trimap
+
+TILE = 1280  # pixels of side: what keeps MindSpore within 4 GB, the photograph included
+REACH = 48  # pixels from any known pixel beyond which the network guesses; in training it never was farther than 19
+LEAST = 1024  # pixels, the longer side that a photograph is not reduced below
+SURE = 0.02  # how near to 0 or 1 alpha is, in the whole neighbourhood, where the reduced photograph decides
+NEIGHBOURHOOD = 7  # pixels of side, of the reduced photograph
+SMALLER = "scale image and trimap down, or lower --tile (tile= in Python)"  # where memory runs out
+
+
+class Scale(NamedTuple):
+    """How a large photograph is worked on."""
+
+    tile: int = TILE  # pixels of side, of square windows, whose area others have; what fits is seen whole
+    max_side: int = 0  # pixels that the longer side is reduced to; 0: as much as the unknown region asks for
+
+
+DEFAULT_SCALE = Scale()
+
+
+def check_scale(tile, max_side):
+    """-> Scale; raises UserError for sides that no network takes."""
+    if tile < 4 * STRIDE:
+        raise UserError(f"--tile {tile}: must be {4 * STRIDE} pixels or more")
+    if max_side and max_side < STRIDE:
+        raise UserError(f"--max_side {max_side}: must be {STRIDE} pixels or more, or 0")
+    return Scale(tile, max_side)
+
+
+def estimate_alpha(predict, image, trimap, config, size=None, scale=DEFAULT_SCALE):
+    """(H, W, 3) uint8 RGB and (H, W) trimap -> (H, W) float32 alpha, known pixels exactly 0 or 1.
+
+    predict: (1, 4, h, w) -> (1, 1, h, w) float32 arrays; never called where nothing is unknown. size: the one (h, w)
+    that it takes, if there is only one. Where unknown pixels lie farther from known ones than REACH, the photograph is
+    matted reduced first; what that leaves in doubt is matted at full resolution.
+    """
+    if not unknown_region(trimap).any():
+        return fuse(np.zeros(trimap.shape, np.float32), trimap)
+    reduction = reduction_for(trimap, scale.max_side)
+    if reduction < 1:
+        reduced = tuple(max(1, round(side * reduction)) for side in trimap.shape)
+        coarse = _estimate(predict, cv2.resize(image, reduced[::-1], interpolation=cv2.INTER_AREA),
+                           resize_trimap(trimap, reduced), config, size, scale)
+        if scale.max_side:
+            return fuse(np.clip(cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1), trimap)
+        trimap = narrowed(trimap, coarse)
+    return _estimate(predict, image, trimap, config, size, scale)
+
+
+def reduction_for(trimap, max_side=0):
+    """What the sides are multiplied by: at most 1, such that no unknown pixel is farther than REACH from known ones.
+
+    Unless the longer side would become less than LEAST. Where max_side is given, that is what it becomes.
+    """
+    longer, unknown = max(trimap.shape), unknown_region(trimap)
+    if max_side or longer <= LEAST:
+        return min(1, max_side / longer) if max_side else 1
+    farthest = np.inf
+    if not unknown.all():
+        farthest = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5).max()
+    return min(1, max(REACH / max(farthest, 1), LEAST / longer))
+
+
+def narrowed(trimap, coarse):
+    """The trimap, known also where a (h, w) alpha of the reduced photograph is sure of it."""
+    neighbours = np.ones((NEIGHBOURHOOD, NEIGHBOURHOOD), np.uint8)
+    decided = np.full(coarse.shape, UNKNOWN, np.uint8)
+    decided[cv2.dilate(coarse, neighbours) < SURE] = BACKGROUND
+    decided[cv2.erode(coarse, neighbours) > 1 - SURE] = FOREGROUND
+    decided = cv2.resize(decided, trimap.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.where(unknown_region(trimap), decided, trimap)
+
+
+def _estimate(predict, image, trimap, config, size, scale):
+    """At the photograph's own scale: in one pass, brought to the network's sides by config.fit, or in windows."""
+    window = size or window_for(trimap.shape, scale.tile ** 2)
+    if size is None and holds(window, trimap.shape):
+        return to_alpha(predict(to_network_input(image, trimap, config)), trimap, config)
+    return estimate_in_windows(predict, image, trimap, config, window)
