@@ -22,10 +22,10 @@ from benchmarks.extent import read_extent
 from benchmarks.preparation import FOREGROUND_SIZE, write_inputs
 from data.compose import sha256
 from data.png import encode_png
-from data.workers import run_in_processes
 from matting.dataset.composites import compose
 from matting.images.fast_decoders import decode_fast
 from matting.images.reading import read_alpha, read_image
+from matting.workers import run_in_processes
 
 WEIGHTS, LAYERS = 6_000_000, 460  # of IndexNet
 PROCESSES = 2
@@ -121,7 +121,8 @@ def decode_file(path, content):
 
 def pools(path):
     """{library: () that starts workers, has each do next to nothing, and ends them}."""
-    found = {"data.workers": lambda: run_in_processes(sha256, [path] * PROCESSES, PROCESSES, lambda item, result: None)}
+    found = {"matting.workers": lambda: run_in_processes(sha256, [path] * PROCESSES, PROCESSES,
+                                                         lambda item, result: None)}
     if loky:
         def with_loky():
             with loky.ProcessPoolExecutor(PROCESSES) as pool:

@@ -7,13 +7,13 @@ import numpy as np
 
 from data.plan import COPY, ESTIMATE, READERS
 from data.png import encode_png
-from data.workers import stopping
 from matting.dataset.composites import compose
 from matting.files import atomic_path
 from matting.foreground import estimate_foreground
 from matting.images.reading import check_same_size, read_alpha, read_image
 from matting.images.writing import write_png
 from matting.inference import to_uint8
+from matting.workers import stopping
 
 SAMPLED_FOREGROUNDS = 8
 

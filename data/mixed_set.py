@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data.workers import progress
 from matting.compositing import composite_uint8, cover_background
 from matting.dataset.data_list import SEPARATOR, ValidationRow
 from matting.dataset.splits import read_validation_stems, training_stems
@@ -25,6 +24,7 @@ from matting.images.reading import check_same_size, read_alpha, read_image
 from matting.images.writing import write_png
 from matting.inference import to_uint8
 from matting.usage import program_parser
+from matting.workers import progress
 
 PHOTOGRAPHED = 0.45  # share of the training samples that show a photograph's object
 COMPOSED = 2  # validation composites of a photograph over backgrounds that are not its own

@@ -22,12 +22,12 @@ from data.compose import bytes_to_write, prepare_foreground
 from data.plan import SPLITS, Settings, data_txt, make_plan, prepared_folders
 from data.png import DEFLATE
 from data.verify import verify
-from data.workers import progress, run_in_processes
 from matting.config import config_parser, load_config
 from matting.dataset.feed import worker_count
 from matting.dataset.splits import read_validation_stems
 from matting.errors import UserError, entry_point
 from matting.files import atomic_path
+from matting.workers import progress, run_in_processes
 
 logger = logging.getLogger(__name__)
 

@@ -24,12 +24,12 @@ from PIL import Image
 
 from data.objects import KIND_SETS, draw_object
 from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs, with_texture
-from data.workers import progress, run_in_processes
 from matting.errors import UserError, entry_point
 from matting.images.listing import list_images
 from matting.images.writing import write_png
 from matting.trimap import make_trimap
 from matting.usage import program_parser
+from matting.workers import progress, run_in_processes
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import numpy as np
 from data.compose import compose, prepared_pixels, read_foreground, sha256
 from data.manifest import NAME, check_same_set, describe, read_manifest, settings_of
 from data.plan import COPY, READERS, data_txt, make_plan, prepared_folders
-from data.workers import progress, run_in_processes, stopping
 from matting.errors import UserError
 from matting.images.reading import read_image
+from matting.workers import progress, run_in_processes, stopping
 
 logger = logging.getLogger(__name__)
 

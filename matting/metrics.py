@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from matting.errors import UserError
 from matting.trimap import unknown_region
 
 METRICS = ("sad", "mse", "grad", "conn")
@@ -41,9 +42,18 @@ PROTOCOLS = {
 def evaluate(prediction, alpha, trimap, protocol):
     """All four metrics of a matte against the true alpha -> {"sad", "mse", "grad", "conn"}.
 
-    protocol: a key of PROTOCOLS; figures of different protocols cannot be compared.
+    Mattes of whole numbers, as in files of 8 or 16 bits, are divided by their type's largest. trimap: None where all of
+    the image counts. protocol: a key of PROTOCOLS; figures of different protocols cannot be compared. Raises UserError
+    for arrays of different sizes and for another protocol.
     """
-    tiles = unknown_tiles(unknown_region(trimap))
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+    unknown = np.ones(alpha.shape, bool) if trimap is None else unknown_region(trimap)
+    if not prediction.shape == alpha.shape == unknown.shape:
+        raise UserError(f"prediction {prediction.shape}, alpha {alpha.shape} and trimap {unknown.shape} must be of one "
+                        "size, (H, W)")
+    tiles = unknown_tiles(unknown)
+    prediction, alpha = map(_to_unit_range, (prediction, alpha))
     kind = np.result_type(prediction, alpha)
     mattes = prediction.astype(kind, copy=False), alpha.astype(kind, copy=False)
     stretched = tuple(map(stretch, mattes))
@@ -54,6 +64,11 @@ def evaluate(prediction, alpha, trimap, protocol):
         "grad": gradient_error(*stretched, tiles, protocol),
         "conn": connectivity_error(*mattes, tiles),
     }
+
+
+def _to_unit_range(matte):
+    """Whole numbers become float32 in [0, 1]."""
+    return matte / np.float32(np.iinfo(matte.dtype).max) if matte.dtype.kind in "iu" else matte
 
 
 def unknown_tiles(unknown):
@@ -210,7 +225,8 @@ def largest_component(reached, step):
     """
     labels, areas = _components((reached[::COARSE, ::COARSE] >= step).view(np.uint8))
     if areas.size:
-        y, x = np.unravel_index((labels == 1 + areas.argmax()).argmax(), labels.shape)
+        places = np.flatnonzero(labels == 1 + areas.argmax())  # the middle one: the first may be a speck beside it
+        y, x = divmod(int(places[len(places) // 2]), labels.shape[1])
         component = _majority(reached, step, (y * COARSE, x * COARSE))
         if component is not None:
             return component

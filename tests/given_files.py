@@ -74,6 +74,11 @@ def disc():
     return np.where((y - SIZE[0] / 2) ** 2 + (x - SIZE[1] / 2) ** 2 < 24 ** 2, np.uint8(255), np.uint8(0))
 
 
+def write_matte(path):
+    """Beside that trimap."""
+    Image.fromarray(np.tile(np.linspace(0, 255, SIZE[1]).astype(np.uint8), (SIZE[0], 1))).save(path)
+
+
 def write_aim500(folder):
     write_foregrounds(folder, [*VALIDATION_STEMS, "o_00000001", "o_00000002"])
 

@@ -25,6 +25,7 @@ PLACEHOLDERS = {
     "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
     "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
     "X,Y,W,H": "20,12,50,50",
+    "PREDICTED": "matte.png", "TRUE": "true.png",
 }
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
@@ -33,6 +34,7 @@ GIVEN = {
     "photo.jpg": given_files.write_disc, "trimap.png": given_files.write_trimap,
     "mask.png": given_files.write_mask, "strokes.png": given_files.write_strokes,
     "object.png": given_files.write_cutout,
+    "matte.png": given_files.write_matte, "true.png": given_files.write_matte,
     "photos": given_files.write_photos, "list.txt": given_files.write_validation_list,
     "mobilenet.pth": given_files.write_mobilenet, "VGG16_BN.pth": given_files.write_vgg,
     "given/best.ckpt": given_files.write_checkpoint, "best.ckpt": given_files.write_checkpoint,
@@ -91,6 +93,7 @@ WRITES = {
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
     "--ckpt_url dim_stage1_v16_1x1_1000k_comp1k_SAD-53.8_20200605_140257-979a420f.pth -o": "mattes/photo_cutout.png",
+    "-o measured": "measured/metrics.json",
     "matting.convert indexnet_matting.pth.tar": "indexnet_release.ckpt",
     "matting.convert dim_stage1": "dim_stage1.ckpt",
 }

@@ -74,7 +74,8 @@ ROOMS = {"": set(), "trimap": set(), "config": {"weights"}, "images": set(), "we
          "programs": {"config", "images", "dataset"}, "training": {"config", "images", "dataset", "programs"}}
 ON_ARRAYS = {"trimap"}
 # On arrays, too, but what people enter by: they may use every room.
-DOORS = {"matting/__init__.py", "matting/__main__.py", "matting/convert.py", "matting/trimap/__main__.py"}
+DOORS = {"matting/__init__.py", "matting/__main__.py", "matting/convert.py", "matting/evaluate.py",
+         "matting/trimap/__main__.py"}
 
 
 def rooms_used(source):

@@ -229,7 +229,7 @@ def test_a_decoders_error_of_any_kind_is_told_in_one_line(tmp_path, monkeypatch,
     def raise_it(image):
         raise error
 
-    path = save(tmp_path / "a.png", GREY)
+    path = save(tmp_path / "a.png", GREY, transparency=0)  # not plain, so that Pillow decodes it
     monkeypatch.setattr(Image.Image, "load", raise_it)
     with pytest.raises(UserError, match=rf"a.png: {message}$") as caught:
         read_alpha(path)

@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from data.process_dataset import main
-from data.workers import run_in_processes
 from matting.compositing import composite_uint8
 from matting.dataset.composites import compose
 from matting.errors import UserError
 from matting.images.reading import read_alpha, read_image, read_trimap
 from matting.programs.evaluation import validate, validation_composites
 from matting.trimap import make_trimap
+from matting.workers import run_in_processes
 from tests.tiny_data import tiny_config
 
 ROOT = Path(__file__).resolve().parent.parent

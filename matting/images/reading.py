@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from matting.errors import UserError
-from matting.images.fast_decoders import decode_fast
+from matting.images.fast_decoders import decode_fast, decode_fast_grey
 from matting.images.listing import HEIF_SUFFIXES
 from matting.trimap import check_trimap
 
@@ -40,9 +40,24 @@ def read_alpha(path):
 
     Raises UserError for a missing or damaged file and for a colour image.
     """
+    grey = _read_grey(path)
+    return grey if grey.dtype == np.uint8 else np.rint(grey / 257).astype(np.uint8)
+
+
+def read_matte(path):
+    """A matte of 8 or 16 bits -> (H, W) float32 in [0, 1], as fine as the file; errors as read_alpha."""
+    grey = _read_grey(path)
+    return grey / np.float32(np.iinfo(grey.dtype).max)
+
+
+def _read_grey(path):
+    """(H, W) uint8, or uint16 of a file of more bits."""
+    pixels = decode_fast_grey(path)
+    if pixels is not None:
+        return pixels
     image = _load(path)
     if image.mode.startswith("I"):
-        return _to_uint8(image)
+        return np.asarray(image).clip(0, 65535).astype(np.uint16)
     if image.mode in GREY_MODES:
         return np.array(image.convert("L"))
     pixels = np.array(image.convert("RGB"))

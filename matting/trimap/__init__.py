@@ -25,8 +25,8 @@ def check_trimap(name, trimap):
 
 def check_values(name, trimap):
     """Raise UserError, naming it, unless a (H, W) array holds 0, 128 and 255 only."""
-    others = np.setdiff1d(trimap, (BACKGROUND, UNKNOWN, FOREGROUND))
-    if others.size:
+    if not ((trimap == BACKGROUND) | (trimap == UNKNOWN) | (trimap == FOREGROUND)).all():
+        others = np.setdiff1d(trimap, (BACKGROUND, UNKNOWN, FOREGROUND))
         raise UserError(f"{name}: has the values {', '.join(map(str, others[:5]))}{' ...' if others.size > 5 else ''}; "
                         "a trimap holds 0 (background), 128 (unknown) and 255 (foreground) only")
 

@@ -48,8 +48,8 @@ def run_in_processes(function, items, num_workers, on_result, **shared):
 
 
 def stopping():
-    """In a worker: whether to return as soon as possible, because the result is no longer wanted."""
-    return _stop.is_set()
+    """In a worker: whether to return as soon as possible, because the result is no longer wanted. Elsewhere: False."""
+    return bool(_stop) and _stop.is_set()
 
 
 @contextmanager
