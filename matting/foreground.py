@@ -11,7 +11,7 @@ from matting.tiling import plan_windows
 log = logging.getLogger(__name__)
 
 PATIENCE = 3  # seconds; pymatting is imported in one or two, but compiles itself when an installation first uses it
-WINDOW, MARGIN = 2048, 64  # pixels, of the parts in which the colours of a large photograph are estimated
+WINDOW, MARGIN = 1024, 64  # pixels, of the parts in which the colours of a large photograph are estimated
 REACH = 8  # pixels beyond the object that keep its colours, for whoever resizes a cut-out
 
 

@@ -1,4 +1,6 @@
 """Any size in bounded memory: when a photograph is reduced, what is then decided, and that the result is full size."""
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,22 @@ def test_sides_that_no_network_takes_are_named():
         check_scale(100, 0)
     with pytest.raises(UserError, match="--max_side 20: must be 32 pixels or more, or 0"):
         check_scale(1280, 20)
+
+
+def peak_bytes(function):
+    """What NumPy and OpenCV's arrays take at most, besides those that are there."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_photograph_of_24_megapixels_takes_little_more_than_its_matte():
+    """17 bytes a pixel beside the photograph; in one pass the network's input alone has 16, and its making more."""
+    def bytes_a_pixel(size, tile):
+        image, trimap = np.zeros((*size, 3), np.uint8), strip(80, size)
+        return peak_bytes(lambda: estimate_alpha(Red(), image, trimap, CONFIG, scale=Scale(tile))) / trimap.size
+
+    assert bytes_a_pixel((4000, 6000), 512) < 17 < 30 < bytes_a_pixel((800, 1200), 2048)
