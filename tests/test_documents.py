@@ -72,6 +72,7 @@ SMALLER = {
 }
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
+        "--layout folders",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
         # masks, and what is made of them
         "--box", "--strokes",

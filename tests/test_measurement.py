@@ -168,7 +168,7 @@ def twin(path):
 FAULTS = {  # what is wrong: (file, what is done to it, the line)
     "no true matte": ("true/dog.png", Path.unlink, "true: has no dog, which .*predicted has; add what is missing"),
     "no trimap": ("trimap/cat.png", Path.unlink, "trimap: has no cat_0, cat_1, which .*predicted has; add"),
-    "no prediction": ("predicted/dog_alpha.png", Path.unlink, "predicted: has no dog, which .*true has; predict"),
+    "no prediction": ("predicted/dog_alpha.png", Path.unlink, "predicted: has no dog, which .*true has; add"),
     "two of one name": ("true/cat.png", twin, "cat.webp: has the same name as .*cat.png; keep one of them"),
     "another size": ("predicted/dog_alpha.png", shrink, "dog_alpha.png: is 40x36, but .*true/dog.png is 90x60"),
     "a trimap of another size": ("trimap/dog.png", shrink, "trimap/dog.png: is 40x36, but .*true/dog.png is 90x60"),

@@ -25,16 +25,17 @@ STEP = ("seed", "alpha_loss_weight", "backbone_lr_mult", "clip_norm", "amp")
 PROCESSES = ("device_start", "is_distributed", "sync_batch_norm")
 CHECKPOINT = ("ckpt_url", "weights_from")
 
-EVALUATION = (*NETWORK, *NORMALISATION, *COMPOSITES, "composition", "img_size", "fit", "metric_protocol", *CHECKPOINT,
-              "logs_dir", *DEVICE)
+EVALUATION = (*NETWORK, *NORMALISATION, *COMPOSITES, "layout", "composition", "img_size", "fit", "metric_protocol",
+              *CHECKPOINT, "logs_dir", *DEVICE)
+TRAINING = tuple(key for key in FIELDS if key != "layout")
 EXPORT = (*NETWORK, "img_size", "fit", *CHECKPOINT)
 PREDICTION = (*NETWORK, *NORMALISATION, "fit", *CHECKPOINT, *DEVICE)
 FIRST_LOOK = (*NETWORK, *NORMALISATION, *COMPOSITES, "composition", *SAMPLES, *DEVICE)
 
 PROGRAMS = {
     "data.process_dataset": Program((*COMPOSITES, "num_workers")),
-    "ms_impl.train": Program(tuple(FIELDS)),
-    "torch_ref.train": Program(tuple(key for key in FIELDS if key not in PROCESSES)),
+    "ms_impl.train": Program(TRAINING),
+    "torch_ref.train": Program(tuple(key for key in TRAINING if key not in PROCESSES)),
     "ms_impl.eval": Program(EVALUATION, (*CHECKPOINT_KEYS, *VALIDATION_KEYS)),
     "torch_ref.eval": Program(EVALUATION, (*CHECKPOINT_KEYS, *VALIDATION_KEYS)),
     "ms_impl.export": Program((*EXPORT, *DEVICE), CHECKPOINT_KEYS, command="python export.py"),

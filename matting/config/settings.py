@@ -22,6 +22,7 @@ CHOICES = {
     "trimap_rule": ("distance", "dilation"),
     "unknown_regions": ("band", "varied"),
     "augmentation": ("none", "strong"),
+    "layout": ("auto", "prepared", "folders", "composition_1k", "alphamatting", "alphamatting_trimap2"),
     "fit": ("up", "down", "down_linear", "pad"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
@@ -170,6 +171,7 @@ class Config(IndexNetConfig, DimConfig):
     model: str
     stage: str
     data_dir: str
+    layout: str
     bg_dir: str
     val_list: str
     train_list: str
@@ -269,6 +271,6 @@ START_KEYS = tuple(key for key in CHECKPOINT_KEYS if key != "refine")
 VALIDATION_KEYS = ("composition", "val_list", "num_bgs_train", "num_bgs_val")
 # Of one machine or one start of a program. They stay out of weight files, so that equal trainings write equal files and
 # nobody's paths are passed on.
-LOCAL_KEYS = ("data_dir", "bg_dir", "val_list", "train_list", "cache_dir", "ckpt_url", "weights_from", "logs_dir",
-              "num_workers", "log_every", "keep_checkpoint_max", "resume", "device_target", "device_id", "device_start",
-              "is_distributed")
+LOCAL_KEYS = ("data_dir", "layout", "bg_dir", "val_list", "train_list", "cache_dir", "ckpt_url", "weights_from",
+              "logs_dir", "num_workers", "log_every", "keep_checkpoint_max", "resume", "device_target", "device_id",
+              "device_start", "is_distributed")

@@ -65,6 +65,6 @@ def _partners(folder, predictions, other_folder):
                         "what is not to be measured")
     surplus = sorted(files.keys() - found.values())
     if surplus:
-        raise UserError(f"{folder}: has no {listed(surplus)}, which {other_folder} has; predict what is missing, or "
-                        "move out what is not to be measured")
+        raise UserError(f"{folder}: has no {listed(surplus)}, which {other_folder} has; add what is missing, or move "
+                        "out what is not to be measured")
     return {name: files[partner] for name, partner in found.items()}

@@ -23,7 +23,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.config import make_config, trained_with
 from matting.dataset.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
-from matting.dataset.composites import VALIDATION_COMPOSITES, check_unseen, compose
+from matting.dataset.composites import VALIDATION_COMPOSITES, ValidationComposite, check_unseen, compose
+from matting.dataset.layouts import PREPARED, as_they_are, find_layout
 from matting.errors import UserError, short_of_memory
 from matting.files import atomic_path
 from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
@@ -69,11 +70,15 @@ def validation_composites(config):
 
 
 def evaluation_composites(config):
-    """validation_composites for the evaluation of config.ckpt_url.
+    """validation_composites for the evaluation of config.ckpt_url, or the images of a public data set as they are.
 
     Raises UserError where it was trained on a background of these, as far as its configuration tells. What that does
     not name, or what is no longer there, is taken to be what is evaluated now.
     """
+    layout = find_layout(config)
+    if layout != PREPARED:
+        return [ValidationComposite(files.name, files.true, files.trimap, files.predicted)
+                for files in as_they_are(config, layout)]
     composites = validation_composites(config)
     told = trained_with(config.ckpt_url)
     if "num_bgs_train" in told:
@@ -215,7 +220,9 @@ def _summary(results, means, config, composites):
 
 
 def _is_documented_evaluation(config, composites):
-    """Whether the expected range applies, which was measured on AIM-500's validation set by the release protocol."""
+    """Whether the expected range applies: that of composites of AIM-500's validation set, by the release protocol."""
+    if find_layout(config) != PREPARED:
+        return False
     stems = {files.mask.stem for files in composites}
     return stems == set(VALIDATION_STEMS) and config.metric_protocol == "release" and config.img_size == (1080, 1620)
 

@@ -1,0 +1,78 @@
+"""The folders of public data sets, read as they are downloaded: image, true matte and trimap of each composite."""
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+from matting.dataset.aim500 import VALIDATION_STEMS
+from matting.dataset.matte_files import find_matte_files
+from matting.dataset.splits import read_validation_stems
+from matting.errors import UserError, listed
+
+log = logging.getLogger(__name__)
+
+AUTO, PREPARED = "auto", "prepared"  # config.layout: guessed; what data.process_dataset writes, or would write
+
+
+class Layout(NamedTuple):
+    """A row of LAYOUTS: folders in data_dir, of each the first that is there."""
+
+    images: tuple
+    masks: tuple
+    trimaps: tuple
+
+
+ADOBE = "Test_set/Adobe-licensed images"
+LOW_RESOLUTION = (("input_training_lowres",), ("gt_training_lowres",))
+IMAGES, MASKS = ("original", "original_image", "blurred_image", "image", "images", "merged"), ("mask", "alpha", "matte")
+# config.layout: its row; a guess takes the first row all of whose folders are there.
+LAYOUTS = {
+    "composition_1k": Layout(("Test_set/merged",), (f"{ADOBE}/alpha",), (f"{ADOBE}/trimaps",)),
+    "alphamatting": Layout(*LOW_RESOLUTION, ("trimap_training_lowres/Trimap1",)),
+    "alphamatting_trimap2": Layout(*LOW_RESOLUTION, ("trimap_training_lowres/Trimap2",)),
+    "folders": Layout(IMAGES, MASKS, ("trimap", "trimaps")),  # AIM-500; of AM-2k and P3M-10k the folder of a test set
+}
+
+
+def find_layout(config):
+    """config.layout, or the key of LAYOUTS that data_dir is found to have; PREPARED where it has none."""
+    data_dir = Path(config.data_dir)
+    if config.layout != AUTO:
+        return config.layout
+    if (data_dir / "validation" / "data.txt").exists() or config.composition == "online":
+        return PREPARED
+    for name, layout in LAYOUTS.items():
+        if all(_first(data_dir, names) for names in layout):
+            return name
+    return PREPARED
+
+
+def as_they_are(config, name):
+    """[MatteFiles] of data_dir by a row of LAYOUTS; `predicted` is the image.
+
+    Of a data set with AIM-500's validation images these alone, of others those of config.val_list or all. Raises
+    UserError for a missing folder, for files without a partner and for stems that are not there.
+    """
+    data_dir, folders = Path(config.data_dir), []
+    for names in LAYOUTS[name]:
+        folder = _first(data_dir, names)
+        if not folder:
+            raise UserError(f"{data_dir}: has no folder {' or '.join(names)}, which --layout {name} reads; complete "
+                            "the data set, or name another --layout")
+        folders.append(folder)
+    log.info("%s: read as it is, %s (--layout %s)", data_dir,
+             ", ".join(str(folder.relative_to(data_dir)) for folder in folders), name)
+    found = {files.name: files for files in find_matte_files(*folders)}
+    if not config.val_list and not found.keys() >= set(VALIDATION_STEMS):
+        return list(found.values())
+    stems = read_validation_stems(config.val_list)
+    absent = [stem for stem in stems if stem not in found]
+    if absent:
+        raise UserError(f"{folders[0]}: has no {listed(absent)}, which {config.val_list} names; add what is missing, "
+                        "or name other stems with --val_list")
+    log.info("%s: %d of %d images, those of %s", data_dir, len(stems), len(found),
+             config.val_list or "AIM-500's validation; --val_list FILE names others")
+    return [found[stem] for stem in stems]
+
+
+def _first(data_dir, names):
+    return next((data_dir / name for name in names if (data_dir / name).is_dir()), None)
