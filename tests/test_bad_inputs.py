@@ -17,8 +17,10 @@ from matting.dataset.samples import TrainingSamples
 from matting.errors import UserError, entry_point
 from matting.images.reading import read_alpha, read_image
 from matting.images.writing import write_png
+from matting.programs.batch import run
 from matting.programs.evaluation import validate, validation_composites
 from matting.programs.prediction import Job, add_arguments
+from matting.runtimes.network import Network
 from matting.trimap import make_trimap
 from tests.tiny_data import matte, photograph
 
@@ -77,7 +79,8 @@ def predict(root):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     files = (str(root / kind / "v.png") for kind in ("original", "trimap"))
-    Job.of(parser.parse_args([*files, "--background", str(root / "background" / "v.png"), "--strict_trimap"]))
+    run(Job.of(parser.parse_args([*files, "--background", str(root / "background" / "v.png"), "--strict_trimap",
+                                  "-o", str(root / "out")])), lambda: Network(lambda batch: batch[:, :1], Config()))
 
 
 READERS = {  # programs that read a kind of file

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from matting.errors import UserError, listed
-from matting.images.listing import by_stem
+from matting.images.listing import by_name
 from matting.images.photo import Photo, flatten, read_photo
 from matting.images.reading import check_same_size, read_grey, read_mask, read_trimap
 from matting.trimap import unknown_region
@@ -23,11 +23,17 @@ class Source(NamedTuple):
     trimap: "Path | None" = None
     mask: "Path | None" = None
     strokes: "Path | None" = None
+    subfolder: str = ""  # that the photograph lies in, of the folder that was given
 
     @property
     def files(self):
         """Those that are there."""
-        return [path for path in self if path]
+        return [path for path in self[:4] if path]
+
+    @property
+    def name(self):
+        """What its results are called, in the sub-folder that it lies in."""
+        return f"{self.subfolder}/{self.image.stem}" if self.subfolder else self.image.stem
 
 
 class Rules(NamedTuple):
@@ -65,19 +71,26 @@ def add_arguments(parser):
                         "and 255, of another size, or without unknown pixels")
 
 
-def read_arguments(arguments):
-    """From what add_arguments took -> ([Source], Rules); raises UserError for flags that do not go together."""
+def read_arguments(arguments, output=None):
+    """From what add_arguments took -> ([Source], Rules); raises UserError for flags that do not go together.
+
+    output: a folder in which no photographs are sought.
+    """
     given = [flag for flag, value in (("TRIMAP", arguments.trimap), ("--mask", arguments.mask),
                                       ("--strokes or --box", arguments.strokes or arguments.box)) if value]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)} exclude each other; give the one that knows best")
     rules = Rules(Band.parse(arguments.band), Box.parse(arguments.box) if arguments.box else None,
                   arguments.strict_trimap)
-    return find_sources(arguments.image, arguments.trimap, arguments.mask, arguments.strokes), rules
+    files = arguments.image, arguments.trimap, arguments.mask, arguments.strokes
+    return find_sources(*files, output=output), rules
 
 
-def find_sources(image, trimap=None, mask=None, strokes=None):
-    """A photograph and its other files, or folders of them paired by stem -> [Source]."""
+def find_sources(image, trimap=None, mask=None, strokes=None, output=None):
+    """A photograph and its other files, or folders of them paired by name, sub-folders included -> [Source].
+
+    What lies in the output's folder, or in that of the others, is no photograph.
+    """
     image, others = Path(image), [path and Path(path) for path in (trimap, mask, strokes)]
     for other in filter(None, others):
         if image.is_dir() != other.is_dir():
@@ -85,20 +98,22 @@ def find_sources(image, trimap=None, mask=None, strokes=None):
             raise UserError(f"{folder} is a folder, but {file} is not; give two files or two folders")
     if not image.is_dir():
         return [Source(image, *others)]
-    images = by_stem(image)
+    own = [folder for folder in (*others, output) if folder and Path(folder).resolve() != image.resolve()]
+    images = by_name(image, own)
     found = [paired(image, images, other) if other else {} for other in others]
-    return [Source(path, *(stems.get(stem) for stems in found)) for stem, path in images.items()]
+    return [Source(path, *(names.get(name) for names in found), subfolder=name.rpartition("/")[0])
+            for name, path in images.items()]
 
 
 def paired(folder, images, other):
-    """{stem: path} of the folder that belongs to the images; raises UserError where one lacks its counterpart."""
-    stems = by_stem(other)
-    for lacking, has, wants in ((other, stems, images), (folder, images, stems)):
+    """{name: path} of the folder that belongs to the images; raises UserError where one lacks its counterpart."""
+    names = by_name(other)
+    for lacking, has, wants in ((other, names, images), (folder, images, names)):
         missing = sorted(set(wants) - set(has))
         if missing:
             raise UserError(f"{lacking}: has no {listed(missing)}; images and trimaps are paired by their names "
                             "without suffix")
-    return stems
+    return names
 
 
 def read_input(source, rules):

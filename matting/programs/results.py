@@ -26,24 +26,32 @@ class Results(NamedTuple):
     file_format: str = "png"
     depth: int = 8
 
-    def write(self, stem, photo, alpha):
+    def names(self, name):
+        """The files of a photograph, by what they hold; a name may start with sub-folders."""
+        return {"alpha": f"{name}_alpha.png",
+                **{kind: f"{name}_{kind}.{self.file_format}" for kind in ("cutout", "composite")}}
+
+    def are_there(self, name):
+        """Whether all files of a photograph have been written."""
+        return all((self.folder / path).exists() for path in self.names(name).values())
+
+    def write(self, name, photo, alpha):
         """Write NAME_alpha.png, NAME_cutout and NAME_composite of a (H, W) float32 alpha -> their names."""
         dtype = DEPTHS[self.depth]
         alpha = to_levels(alpha, dtype)
         colours = object_colours(photo.image if dtype == np.uint8 else to_deep(photo.pixels), alpha)
         composed = compose_over(colours, self._behind(photo, dtype, *alpha.shape), alpha)
         pictures = {"cutout": np.dstack([colours, alpha]), "composite": composed}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        names = [f"{stem}_alpha.png"]
-        write_png(self.folder / names[0], alpha)
+        names = self.names(name)
+        (self.folder / names["alpha"]).parent.mkdir(parents=True, exist_ok=True)
+        write_png(self.folder / names["alpha"], alpha)
         for kind, pixels in pictures.items():
-            names.append(f"{stem}_{kind}.{self.file_format}")
-            path = self.folder / names[-1]
+            path = self.folder / names[kind]
             if self.file_format == "webp":
                 write_webp(path, pixels, photo.profile)
             else:
                 write_png(path, pixels, profile=photo.profile)
-        return names
+        return list(names.values())
 
     def _behind(self, photo, dtype, height, width):
         """The background in the photograph's colours, covering it."""

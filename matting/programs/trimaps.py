@@ -20,13 +20,13 @@ def main(argv=None):
     parser.add_argument("-o", "--output", metavar="OUT", default="trimaps", help="folder, made where missing; for each "
                         "image NAME.png, so that the folder can be given as TRIMAP (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    sources, rules = read_arguments(arguments)
+    sources, rules = read_arguments(arguments, arguments.output)
     write_trimaps(sources, rules, Path(arguments.output))
 
 
 def write_trimaps(sources, rules, folder):
     """Write folder/NAME.png of each source; raises UserError rather than write over one of its files."""
-    paths = [folder / f"{source.image.stem}.png" for source in sources]
+    paths = [folder / f"{source.name}.png" for source in sources]
     for path, source in zip_equal(paths, sources):
         if any(path.exists() and path.samefile(file) for file in source.files if file.exists()):
             raise UserError(f"{path}: would be written over; choose another folder with -o")
@@ -34,6 +34,6 @@ def write_trimaps(sources, rules, folder):
         given = read_input(source, rules)
         for notice in given.notices:
             log.info(notice)
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_png(path, given.trimap)
         log.info("%s: written, %.0f %% of it unknown", path, 100 * unknown_region(given.trimap).mean())
