@@ -1,21 +1,21 @@
-"""Steps of a long run that overlap: one works ahead in a thread while another uses what it gave."""
+"""Steps of a long run that overlap: threads work ahead while the caller uses what they gave."""
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 
 
-def ahead(function, items, most=1):
-    """Yield function(item) for each item, in order, computed in a thread of its own while the caller is busy.
+def map_ahead(pool, function, items, most=1):
+    """`map` in the pool's threads, in order, with at most `most` items taken before their result is asked for.
 
-    items: any iterable, taken in the caller's thread; at most `most` results wait. An exception of the function is
-    raised where its result would be yielded; what has not begun then is not begun.
+    items: any iterable, taken in the caller's thread. An exception of the function is raised where its result would be
+    yielded; what has not begun then, or when the caller stops, is not begun.
     """
-    waiting, pool = deque(), ThreadPoolExecutor(1)
+    pending = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > most:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) > most:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        for future in pending:
+            future.cancel()

@@ -1,7 +1,9 @@
 """Folders of photographs: a bad one is passed over, steps overlap, nothing is read twice or held, runs can go on."""
 import argparse
 import threading
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from matting.config import Config
 from matting.errors import UserError
 from matting.images import photo
-from matting.overlap import ahead
+from matting.overlap import map_ahead
 from matting.programs import batch, inputs, trimaps
 from matting.programs.batch import run
 from matting.programs.inputs import find_sources
@@ -212,7 +214,9 @@ def test_few_photographs_are_held_at_a_time(tmp_path, monkeypatch):
 
 
 def test_results_come_in_order_whatever_runs_ahead():
-    assert list(ahead(lambda number: number * number, iter(range(9)))) == [number * number for number in range(9)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(map_ahead(pool, lambda number: number * number, iter(range(9)), 4)) == [
+            number * number for number in range(9)]
 
 
 def test_work_goes_ahead_as_far_as_asked_and_no_farther():
@@ -223,16 +227,23 @@ def test_work_goes_ahead_as_far_as_asked_and_no_farther():
             taken.append(number)
             yield number
 
-    results = ahead(begun.append, items(), most=2)
-    next(results)
-    assert taken == [0, 1, 2]
-    results.close()
+    with ThreadPoolExecutor(1) as pool:
+        results = map_ahead(pool, begun.append, items(), most=2)
+        next(results)
+        assert taken == [0, 1, 2]
+        results.close()
     assert set(begun) <= {0, 1, 2}
 
 
-def test_an_exception_of_a_step_is_raised():
-    def fail(number):
-        raise OSError(number)
+def test_what_waits_is_not_begun_once_a_step_fails():
+    begun = []
 
-    with pytest.raises(OSError, match="1"):
-        list(ahead(fail, [1, 2]))
+    def fail(number):
+        begun.append(number)
+        time.sleep(0.1 if number == 1 else 0.005)  # so that all others have been taken by then
+        if number == 1:
+            raise OSError(number)
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="1"):
+        list(map_ahead(pool, fail, range(1, 90), most=80))
+    assert len(begun) < 80

@@ -1,5 +1,6 @@
 """Photographs in turn: one is read and another written while the network sees a third; a bad one is passed over."""
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from matting.errors import UserError, short_of_memory
 from matting.estimation import SMALLER
 from matting.images.photo import Photo
-from matting.overlap import ahead
+from matting.overlap import map_ahead
 from matting.programs.inputs import Source, read_input
 from matting.workers import progress
 
@@ -36,9 +37,11 @@ def run(job, load_network):
     """
     sources = [source for source in job.sources if not (job.skip_existing and job.results.are_there(source.name))]
     problems = []
-    with logging_redirect_tqdm(), progress(len(sources), "photo") as advance:
-        read_ones = ahead(partial(_or_problem, partial(_read, job)), map(Step, sources))
-        for step in ahead(partial(_or_problem, partial(_write, job)), _matted(job, load_network, read_ones)):
+    with logging_redirect_tqdm(), progress(len(sources), "photo") as advance, \
+            ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        photographs = map_ahead(reader, partial(_or_problem, partial(_read, job)), map(Step, sources))
+        mattes = _matted(job, load_network, photographs)
+        for step in map_ahead(writer, partial(_or_problem, partial(_write, job)), mattes):
             if step.problem:
                 problems.append(str(step.problem))
                 log.warning("passed over: %s", step.problem)

@@ -9,7 +9,6 @@ import logging
 import platform
 import statistics
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -31,6 +30,7 @@ from matting.images.reading import check_same_size, read_alpha, read_image, read
 from matting.images.writing import write_png
 from matting.inference import Frame, to_alpha, to_network_input, to_uint8
 from matting.metrics import METRICS, evaluate
+from matting.overlap import map_ahead
 from matting.trimap import fuse
 
 log = logging.getLogger(__name__)
@@ -131,9 +131,9 @@ def evaluate_images(predict, config, composites, keep=lambda name, pixels: None,
     prediction, which stays in the caller's thread. for_scale: measure mattes of 0.5, too.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
-        images = _map_ahead(pool, partial(_read, config), composites)
+        images = map_ahead(pool, partial(_read, config), composites, AHEAD)
         predicted = (_timed_prediction(predict, image) for image in images)
-        yield from _map_ahead(pool, partial(_measure, config, keep, for_scale), predicted)
+        yield from map_ahead(pool, partial(_measure, config, keep, for_scale), predicted, AHEAD)
 
 
 def mean_metrics(results):
@@ -144,17 +144,6 @@ def mean_metrics(results):
 def half_matte_metrics(results):
     """ImageResults -> {metric: mean} of the mattes of 0.5."""
     return {name: statistics.fmean(result.half_matte[name] for result in results) for name in METRICS}
-
-
-def _map_ahead(pool, function, items):
-    """`map` in the pool's threads, in order, with at most AHEAD items taken before their result is asked for."""
-    pending = deque()
-    for item in items:
-        pending.append(pool.submit(function, item))
-        if len(pending) > AHEAD:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def _read(config, files):
