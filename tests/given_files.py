@@ -87,6 +87,20 @@ def write_photos(folder):
     write_foregrounds(folder, [HELD_OUT, "o_00000001"])
 
 
+def write_composition_1k(folder):
+    """Two composites of a foreground and one of another, of the 1,000."""
+    write_foregrounds(folder, ["a_0", "a_1", "b_0"])
+    test_set = folder / "Test_set"
+    (test_set / "Adobe-licensed images").mkdir(parents=True)
+    (folder / "original").rename(test_set / "merged")
+    for role, name in (("mask", "alpha"), ("trimap", "trimaps")):
+        (folder / role).rename(test_set / "Adobe-licensed images" / name)
+    (test_set / "Adobe-licensed images" / "alpha" / "a_1.png").unlink()
+    for name in ("a", "b"):
+        (test_set / "Adobe-licensed images" / "alpha" / f"{name}_0.png").rename(
+            test_set / "Adobe-licensed images" / "alpha" / f"{name}.png")
+
+
 def write_backgrounds(folder):
     """One for each foreground of validation, and four to train on."""
     folder.mkdir()

@@ -30,7 +30,8 @@ PLACEHOLDERS = {
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
 GIVEN = {
-    "AIM-500": given_files.write_aim500, "train2014": given_files.write_backgrounds,
+    "Composition-1k": given_files.write_composition_1k, "AIM-500": given_files.write_aim500,
+    "train2014": given_files.write_backgrounds,
     "photo.jpg": given_files.write_disc, "trimap.png": given_files.write_trimap,
     "mask.png": given_files.write_mask, "strokes.png": given_files.write_strokes,
     "object.png": given_files.write_cutout,
@@ -72,7 +73,7 @@ SMALLER = {
 }
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
-        "--layout folders",
+        "--layout folders", "--data_dir Composition-1k", "--data_dir AIM-500 --logs_dir photo_eval",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
         # masks, and what is made of them
         "--box", "--strokes",

@@ -82,6 +82,7 @@ def test_a_wheel_holds_the_three_packages_their_defaults_and_the_command(wheel):
         names = set(archive.namelist())
         for name in ("default_config.yaml", "dim_config.yaml"):
             assert archive.read(f"matting/{name}") == (ROOT / name).read_bytes()
+        assert "matting/programs/expected.csv" in names
         commands = next(name for name in names if name.endswith("entry_points.txt"))
         assert "matte = matting.__main__:main" in archive.read(commands).decode()
     ours = {path.relative_to(ROOT).as_posix() for package in ("matting", "ms_impl", "torch_ref")

@@ -12,8 +12,8 @@ from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.dataset.layouts import AUTO, LAYOUTS, PREPARED, find_layout
 from matting.errors import UserError
 from matting.images.writing import write_png
-from matting.programs import evaluation
 from matting.programs.evaluation import evaluate_folder, evaluation_composites, validate
+from matting.programs.expected import data_set_of
 from tests.test_evaluation import half, red_channel
 from tests.tiny_images import LANDSCAPE, write_row
 
@@ -103,7 +103,7 @@ def test_composites_expectations_are_not_told_of_the_photographs(tmp_path):
         for folder in FOLDERS["folders"]:
             (tmp_path / folder / f"{stem}.png").symlink_to(tmp_path / folder / "a.png")
     config = config_of(tmp_path, img_size=[1080, 1620])
-    assert not evaluation._is_documented_evaluation(config, evaluation_composites(config))
+    assert data_set_of(config, evaluation_composites(config)) is None
 
 
 # --- faults -------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matting.config.defaults import DEFAULT_CONFIG, default_values, settings_file
-from matting.config.values import EXPECTED, typed
+from matting.config.values import EXPECTED, INSTEAD, OWN, typed
 from matting.errors import UserError
 
 CHOICES = {
@@ -85,7 +85,8 @@ class NetworkConfig:
 
     def __post_init__(self):
         def own(keys):
-            return [(key, getattr(self, key)) for key in keys if hasattr(self, key)]
+            found = [(key, getattr(self, key)) for key in keys if hasattr(self, key)]
+            return [(key, value) for key, value in found if value not in INSTEAD.get(key, ())]
 
         for key, value in own(CHOICES):
             if value not in CHOICES[key]:
@@ -190,7 +191,7 @@ class Config(IndexNetConfig, DimConfig):
     img_scale: float
     img_mean: tuple
     img_std: tuple
-    img_size: tuple
+    img_size: tuple  # or OWN
     fit: str
     batch_size: int
     epochs: int
@@ -240,8 +241,8 @@ class Config(IndexNetConfig, DimConfig):
             raise UserError(f"alpha_loss_weight {self.alpha_loss_weight} must lie in [0, 1]")
         if self.ema_decay >= 1:
             raise UserError(f"ema_decay {self.ema_decay} must be less than 1")
-        if not all(isinstance(side, int) and side > 0 for side in self.img_size):
-            raise UserError(f"img_size {self.img_size} must be a height and a width in pixels")
+        if self.img_size != OWN and not all(isinstance(side, int) and side > 0 for side in self.img_size):
+            raise UserError(f"img_size {self.img_size} must be a height and a width in pixels, or {OWN}")
 
     @property
     def network(self):

@@ -7,11 +7,13 @@ from matting.errors import UserError
 
 EXPECTED = {bool: "True or False", int: "a whole number", float: "a number", str: "text",
             tuple: "a list such as 20 26 or [20, 26]"}
+OWN = "own"  # img_size: each image's own size
+INSTEAD = {"img_size": (OWN,)}  # words that a key takes in place of a list
 
 
 def parsed(key, kind, text):
     """A flag's text -> a value as YAML gives it: `20 26`, `20,26` and `[20, 26]` are the same list."""
-    if kind is str:
+    if kind is str or text in INSTEAD.get(key, ()):
         return text
     if kind is tuple and not text.lstrip().startswith("["):
         text = f"[{', '.join(text.replace(',', ' ').split())}]"
@@ -29,11 +31,13 @@ def typed(key, kind, value):
         return float(value)
     if kind is tuple and isinstance(value, (list, tuple)) and all(map(_is_entry, value)):
         return tuple(map(_entry, value))
+    if isinstance(value, str) and value in INSTEAD.get(key, ()):
+        return value
     if kind is str and value is None:
         return ""
     if type(value) is kind and kind not in (float, tuple):
         return value
-    raise UserError(f"{key} {value!r}: expected {EXPECTED[kind]}")
+    raise UserError(f"{key} {value!r}: expected {' or '.join((EXPECTED[kind], *INSTEAD.get(key, ())))}")
 
 
 def as_text(value):

@@ -8,9 +8,3 @@ _VALIDATION = """
     e62df10b dbef692f
 """
 VALIDATION_STEMS = tuple(f"o_{name}" for name in _VALIDATION.split())
-
-# What the release's documentation expects of its mean metrics, by its own protocol (metrics.PROTOCOLS["release"]).
-EXPECTED_AT_MOST = {
-    "trained on 1 GPU": {"sad": 24.00, "mse": 0.0120, "grad": 13.70, "conn": 23.20},
-    "trained on 8 GPUs": {"sad": 24.20, "mse": 0.0145, "grad": 13.40, "conn": 22.70},
-}

@@ -1,14 +1,17 @@
 """Evaluation of a network on a prepared validation set: predicted mattes and the four metrics.
 
-By the release's protocol images are fitted into a frame of img_size, and both mattes are compared at that size. What is
-measured is the 8-bit matte that is written, so that anyone can measure it again from the files.
+By the release's protocol images are fitted into a frame of img_size, and both mattes are compared at that size; with
+img_size own, as most others do, each image keeps its size, and large ones are matted in windows. What is measured is
+the 8-bit matte that is written, so that anyone can measure it again from the files.
 """
 import csv
 import json
 import logging
+import math
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -21,16 +24,18 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting.config import make_config, trained_with
-from matting.dataset.aim500 import EXPECTED_AT_MOST, VALIDATION_STEMS
+from matting.config.values import OWN
 from matting.dataset.composites import VALIDATION_COMPOSITES, ValidationComposite, check_unseen, compose
 from matting.dataset.layouts import PREPARED, as_they_are, find_layout
 from matting.errors import UserError, short_of_memory
 from matting.files import atomic_path
 from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
 from matting.images.writing import write_png
-from matting.inference import Frame, to_alpha, to_network_input, to_uint8
+from matting.inference import FITS, Frame, OwnSize, to_alpha, to_network_input, to_uint8
 from matting.metrics import METRICS, evaluate
 from matting.overlap import map_ahead
+from matting.programs.expected import AT_MOST, judge
+from matting.tiling import estimate_in_windows, window_for
 from matting.trimap import fuse
 
 log = logging.getLogger(__name__)
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 WORKERS = 2  # threads that read and measure while the network predicts
 AHEAD = 4  # images read, and as many measured, ahead of their turn
 SLOWEST = 3  # images named
+WINDOW = 2048  # pixels of side; with img_size own, an image of more than such a square is matted in windows
 FORMATS = {"sad": "SAD {:.3f}", "mse": "MSE {:.5f}", "grad": "Grad {:.3f}", "conn": "Conn {:.3f}"}
 COLUMNS = ("name", *METRICS, "seconds")  # of metrics.csv
 
@@ -58,8 +64,8 @@ class _Image(NamedTuple):
     """A validation image in its frame; `trimap` is placed there, `alpha` is not."""
 
     name: str
-    frame: Frame
-    network_input: np.ndarray
+    frame: "Frame | OwnSize"
+    estimate: Callable  # of a predictor, called in the caller's thread: a function that gives the alpha in any other
     trimap: np.ndarray
     alpha: np.ndarray
 
@@ -115,7 +121,7 @@ def evaluate_folder(predict, config, composites, folder, versions):
         for line in _summary(results, means, config, composites):
             tell(line)
     _write_csv(folder / "metrics.csv", results)
-    _write_json(folder / "metrics.json", results, means, config, versions)
+    _write_json(folder / "metrics.json", results, means, config, versions, judge(config, composites, means))
     return means
 
 
@@ -154,22 +160,34 @@ def _read(config, files):
     check_same_size(files.trimap, trimap, path, image)
     if not files.merged:
         image = compose(image, alpha, files.background)
-    frame = Frame(trimap.shape, config.img_size)
-    trimap = frame.place(trimap, cv2.INTER_NEAREST)
-    return _Image(files.name, frame, to_network_input(frame.place(image), trimap, config), trimap, alpha)
+    frame = OwnSize() if config.img_size == OWN else Frame(trimap.shape, config.img_size)
+    image, trimap = frame.place(image), frame.place(trimap, cv2.INTER_NEAREST)
+    large = config.img_size == OWN and math.prod(map(FITS[config.fit].side, trimap.shape)) > WINDOW ** 2
+    estimate = (partial(_estimate_in_windows, image, trimap, config) if large else
+                partial(_estimate_whole, to_network_input(image, trimap, config), trimap, config))
+    return _Image(files.name, frame, estimate, trimap, alpha)
+
+
+def _estimate_whole(network_input, trimap, config, predict):
+    return partial(to_alpha, predict(network_input), trimap, config)
+
+
+def _estimate_in_windows(image, trimap, config, predict):
+    alpha = estimate_in_windows(predict, image, trimap, config, window_for(trimap.shape, WINDOW ** 2))
+    return lambda: alpha
 
 
 def _timed_prediction(predict, image):
     start = time.perf_counter()
     with short_of_memory(f"{image.name} in a frame of {image.trimap.shape[1]}x{image.trimap.shape[0]}",
                          "lower --img_size, with which the figures are others"):
-        output = predict(image.network_input)
-    return image, output, time.perf_counter() - start
+        alpha = image.estimate(predict)
+    return image, alpha, time.perf_counter() - start
 
 
 def _measure(config, keep, for_scale, predicted):
-    image, output, seconds = predicted
-    pixels = to_uint8(image.frame.extract(to_alpha(output, image.trimap, config)))
+    image, alpha, seconds = predicted
+    pixels = to_uint8(image.frame.extract(alpha()))
     keep(image.name, pixels)
     true_pixels, trimap = (image.frame.extract(placed) for placed in (image.frame.place(image.alpha), image.trimap))
     alpha = true_pixels / np.float32(255)
@@ -198,22 +216,15 @@ def _summary(results, means, config, composites):
     """The lines that end eval.log."""
     yield f"mean of {len(results)} images: {_told(means)}"
     yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
-    if _is_documented_evaluation(config, composites):
-        for condition, limits in EXPECTED_AT_MOST.items():
-            verdict = "in range" if all(means[name] <= limit for name, limit in limits.items()) else "out of range"
-            yield f"expected at most, {condition}: {_told(limits)}: {verdict}"
+    for row in judge(config, composites, means):
+        figures = {name: float(row[name]) for name in METRICS if row[name]}
+        meaning = "expected at most" if row["tolerance"] == AT_MOST else f"published (within {row['tolerance']})"
+        yield (f"measured {_told({name: means[name] for name in figures})}; {meaning}, {row['checkpoint']}: "
+               f"{_told(figures)}: {row['verdict']}")
     timed = results[1:] or results  # the first image's time holds the compilation of the graph
     slowest = sorted(timed, key=lambda result: -result.seconds)[:SLOWEST]
     yield (f"network: {statistics.median(result.seconds for result in timed):.3f} s an image (median); slowest: "
            + ", ".join(f"{result.name} {result.seconds:.3f} s" for result in slowest))
-
-
-def _is_documented_evaluation(config, composites):
-    """Whether the expected range applies: that of composites of AIM-500's validation set, by the release protocol."""
-    if find_layout(config) != PREPARED:
-        return False
-    stems = {files.mask.stem for files in composites}
-    return stems == set(VALIDATION_STEMS) and config.metric_protocol == "release" and config.img_size == (1080, 1620)
 
 
 def _write_csv(path, results):
@@ -223,7 +234,7 @@ def _write_csv(path, results):
         writer.writerows(result._asdict() for result in results)
 
 
-def _write_json(path, results, means, config, versions):
+def _write_json(path, results, means, config, versions, expected):
     report = {
         "protocol": config.metric_protocol,
         "img_size": config.img_size,
@@ -233,6 +244,7 @@ def _write_json(path, results, means, config, versions):
                      **versions},
         "means": means,
         "half_matte": half_matte_metrics(results),
+        "expected": expected,
         "images": [result._asdict() for result in results],
     }
     with atomic_path(path) as temporary:

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from matting.config import text_for_weights
+from matting.config.values import OWN
 from matting.embedded import embed
 from matting.errors import UserError
 from matting.files import atomic_path
@@ -23,8 +24,12 @@ def write_checked(config, dynamic, suffix, write, reference, load, measure=np.ma
 
     write: (path, height, width), with the sides that config.fit makes of config.img_size, the only ones that the
     graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
-    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE.
+    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE, and where
+    img_size names no size.
     """
+    if config.img_size == OWN:
+        raise UserError(f"--img_size {OWN}: is for evaluation; pass --img_size HEIGHT WIDTH, which a graph file takes "
+                        "only, or, with --dynamic, is tried with")
     path = graph_path(config.ckpt_url, suffix)
     height, width = map(FITS[config.fit].side, config.img_size)
     sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
