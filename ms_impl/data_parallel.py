@@ -1,9 +1,14 @@
 """Data parallel training: joining the processes that a launcher started, and what they agree on."""
+import os
+
 import mindspore as ms
 from mindspore import nn, ops
 from mindspore.communication import get_group_size, get_rank, init
 
+from matting.training.messages import Follower, Leader
 from matting.training.stage import SINGLE_PROCESS, ProcessGroup
+
+HOST = "MS_SCHED_HOST"  # as every launcher of MindSpore's cluster tells it: the first machine's address
 
 
 def join(config):
@@ -12,8 +17,23 @@ def join(config):
         return SINGLE_PROCESS
     init()
     ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
-    total = Total()
-    return ProcessGroup(get_rank(), get_group_size(), lambda truth: float(total(ms.Tensor(truth, ms.float32))) > 0)
+    add, rank, size = Total(), get_rank(), get_group_size()
+
+    def total(number):
+        return float(add(ms.Tensor(number, ms.float32)).asnumpy())
+
+    lines = _lines(rank, size, total)
+    return ProcessGroup(rank, size, lambda truth: total(truth) > 0, lines.gather, lines.share)
+
+
+def _lines(rank, size, total):
+    """This process's end of the lines between all, whose port the processes learn by a sum."""
+    host = os.environ.get(HOST, "127.0.0.1")
+    if rank:
+        return Follower(host, int(total(0)), rank)
+    leader = Leader(host, size)
+    total(leader.port)
+    return leader.join()
 
 
 class Total(nn.Cell):

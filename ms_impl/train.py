@@ -22,7 +22,8 @@ def train_stage(config, group):
     """Train config.stage from what it starts with to its end."""
     ms.set_seed(config.seed)
     network = build(config)
-    start_stage(network, config)
+    if group.rank == 0:  # which hands over what it starts from
+        start_stage(network, config)
     if config.sync_batch_norm and group.size > 1:
         share_batch_statistics(network, group.size)
     stage = {stage.name: stage for stage in training_plan(config)}[config.stage]

@@ -443,3 +443,16 @@ def test_enlarging_before_composing_would_be_noticed(prepared):
     enlarged_first = composite_uint8(*(resize(pixels, (100, 180)) for pixels in (colours, background, alpha)))
     assert min(alpha.shape) < INPUT_SIZE
     assert np.abs(composed_first - enlarged_first).max() > 2
+
+
+@pytest.mark.parametrize("composition", ["offline", "online"])
+def test_a_digest_tells_lists_of_data_apart_and_not_where_they_lie(prepared, tmp_path_factory, composition):
+    def digest(root):
+        return TrainingFeed(tiny_config(root, composition=composition)).digest
+
+    copy = shutil.copytree(prepared, tmp_path_factory.mktemp("elsewhere") / "copy")
+    assert digest(copy) == digest(prepared)
+    data_txt, = copy.rglob("train/data.txt")
+    lines = data_txt.read_text().splitlines()
+    data_txt.write_text("\n".join(lines[4:]) + "\n")
+    assert digest(copy) != digest(prepared)

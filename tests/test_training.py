@@ -379,16 +379,44 @@ def train_as(group, folder, *flags, validate=validate):
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path):
-    (tmp_path / RESOLVED_NAME).touch()  # as the first one has done by then
-    train_as(ProcessGroup(1, 2, lambda truth: truth), tmp_path)
-    assert list(tmp_path.iterdir()) == [tmp_path / RESOLVED_NAME]
-    assert (tmp_path / RESOLVED_NAME).read_text() == ""
-    train_as(ProcessGroup(0, 2, lambda truth: truth), tmp_path)
+    """And reads: the others take their start from its messages, on machines that hold none of its files."""
+    told, elsewhere = [], tmp_path / "elsewhere"
+
+    def tell(message):
+        told.append(message)
+        return message
+
+    train_as(ProcessGroup(0, 2, lambda truth: truth, share=tell), tmp_path)
     assert checkpoint_names(tmp_path)[-1] == "tiny-4_5.bin"
+    hear = iter(told)
+    train_as(ProcessGroup(1, 2, lambda truth: truth, share=lambda message: next(hear)), elsewhere)
+    assert not elsewhere.exists()
+    assert not list(hear)
+
+
+def test_the_others_continue_from_what_the_first_process_resumes(tmp_path):
+    told, stopped = [], chain([False] * 7, repeat(True))
+
+    def tell(message):
+        told.append(message)
+        return message
+
+    with pytest.raises(Stopped):
+        train_as(ProcessGroup(0, 2, lambda truth: next(stopped), share=tell), tmp_path)
+    told.clear()
+    train_as(ProcessGroup(0, 2, lambda truth: truth, share=tell), tmp_path, "--resume", "True")
+    hear, steps = iter(told), []
+    learner = LinearLearner()
+    Trainer(STAGE, learner, lambda step: steps.append(step) or batches(step), STEPS_PER_EPOCH, validate,
+            make_config(tmp_path / "elsewhere"), ProcessGroup(1, 2, bool, share=lambda message: next(hear))).run()
+    assert steps[0] > 0
+    first = LinearLearner()
+    first.load(tmp_path / "tiny-4_5.bin")
+    np.testing.assert_array_equal(learner.coefficients, first.coefficients)
 
 
 def test_all_processes_stop_when_one_of_them_was_signalled(tmp_path):
-    answers = chain([False] * 2, repeat(True))  # two before the first step
+    answers = chain([False], repeat(True))  # one before the first step
     with pytest.raises(Stopped) as stop:
         train_as(ProcessGroup(0, 2, lambda truth: next(answers)), tmp_path)
     assert stop.value.number == signal.SIGTERM
@@ -398,6 +426,7 @@ def test_all_processes_stop_when_one_of_them_was_signalled(tmp_path):
 def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
     processes = multiprocessing.get_context("fork")
     barrier, truths, inside = processes.Barrier(2), processes.Array("b", 2), processes.Array("b", 2)
+    hearing, telling = processes.Pipe(duplex=False)
     meanwhile = []
 
     def group(rank):
@@ -409,7 +438,13 @@ def test_the_others_wait_for_a_validation_outside_of_any_sum(tmp_path):
             inside[rank] = False
             return answer
 
-        return ProcessGroup(rank, 2, any_of_both)
+        def share(message):
+            if rank:
+                return hearing.recv_bytes()
+            telling.send_bytes(message)
+            return message
+
+        return ProcessGroup(rank, 2, any_of_both, share=share)
 
     def slow_validate(predict):
         time.sleep(0.2)

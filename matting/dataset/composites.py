@@ -44,6 +44,10 @@ class PreparedComposites:
     def __len__(self):
         return len(self._rows)
 
+    def listed(self):
+        """What the samples are made of, a line each: the same wherever the data lies."""
+        return ["|".join(row) for row in self._rows]
+
     def draw(self, index, rng):
         """The composite of row `index`; nothing in it is random."""
         row = self._rows[index]
@@ -72,6 +76,11 @@ class OnlineComposites:
 
     def __len__(self):
         return self._times * len(self._foregrounds)
+
+    def listed(self):
+        """What the samples are made of, a line each: the same wherever the data lies."""
+        foregrounds = [f"{original.name}|{mask.name}" for original, mask in self._foregrounds]
+        return [*foregrounds, *(path.name for path in (*self._backgrounds, *self._own_backgrounds.values()))]
 
     def draw(self, index, rng):
         """Foreground `index`, counted round and round, over a random background."""

@@ -21,6 +21,7 @@ class TrainingFeed:
     def __init__(self, config, shard=0, shards=1, start=0):
         self._config, self._shard, self._shards = config, shard, shards
         self._samples = TrainingSamples(config)
+        self.digest = self._samples.digest
         self.steps_per_epoch = len(self._samples) // (config.batch_size * shards)
         if not self.steps_per_epoch:
             raise UserError(f"{config.data_dir}: has {len(self._samples)} training samples, less than a batch of "
@@ -59,6 +60,7 @@ class TrainingBatches:
         self.config = config
         self.feed = TrainingFeed(config, shard, shards, start)
         self.steps_per_epoch = self.feed.steps_per_epoch
+        self.digest = self.feed.digest
         self.workers = worker_count(config, shards)  # the launcher starts all on this machine
 
     def __len__(self):

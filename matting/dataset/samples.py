@@ -1,5 +1,6 @@
 """Training samples: any worker of any device draws the same one from (seed, epoch, index)."""
 import functools
+import hashlib
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ class TrainingSamples:
     def __init__(self, config):
         self._config = config
         self._composites = TRAINING_COMPOSITES[config.composition](config)
+        self.digest = hashlib.sha256("\n".join(self._composites.listed()).encode()).hexdigest()  # of the list of files
         self._foregrounds = ForegroundCache(config.cache_dir or Path(config.data_dir) / DECODED, config.trimap_rule)
         self._make = SAMPLES[config.augmentation]
         self._grow = UNKNOWN_REGIONS[config.unknown_regions]

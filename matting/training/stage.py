@@ -68,6 +68,9 @@ class ProcessGroup:
     rank: int  # of this one
     size: int
     any: Callable  # a truth of each process -> whether one of them is true
+    # the next two wait for as long as it takes; both are of bytes
+    gather: Callable = lambda message: [message]  # a message of each process -> all, by rank, in the first; else None
+    share: Callable = lambda message: message  # the first process's message -> the same in all
 
 
 SINGLE_PROCESS = ProcessGroup(0, 1, lambda truth: truth)

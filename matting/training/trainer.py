@@ -1,16 +1,20 @@
 """The training loop of both frameworks and every network: steps, checkpoints, validation, stops that lose nothing."""
-import fcntl
+import io
+import json
 import logging
 import math
 import signal
+import tempfile
 import time
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from matting.config import RESOLVED_NAME, save_config
+from matting.config import save_config
 from matting.dataset.composites import check_unseen
 from matting.errors import Stopped, UserError, short_of_memory
 from matting.programs.evaluation import validate, validation_composites
@@ -74,7 +78,13 @@ class Trainer:
         self.group.any(False)  # nobody goes on to the next stage before the best checkpoint is chosen
 
     def _start(self):
-        """Prepare logs_dir and the learner -> steps already done."""
+        """Prepare logs_dir and the learners -> steps already done."""
+        if self.leads:
+            return self._hand_over(self._prepare())
+        return self._take_over()
+
+    def _prepare(self):
+        """Prepare logs_dir and the learner of the first process, which alone reads and writes there."""
         folder = self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -85,10 +95,31 @@ class Trainer:
             raise UserError(f"{folder}: holds the checkpoint {paths[-1].name}; continue with --resume True, "
                             "or start anew in another logs_dir")
         start = self.checkpoints.restore(self.learner, self._settings())
-        if self.leads:
-            self.checkpoints.remove_partial()
-            save_config(self.config, folder)
+        self.checkpoints.remove_partial()
+        save_config(self.config, folder)
         return start
+
+    def _hand_over(self, start):
+        """Give the others what this process starts from, so that they need no file of it -> start."""
+        if self.group.size > 1:
+            with tempfile.TemporaryDirectory() as folder:
+                weights, state = Path(folder) / f"start{self.learner.suffix}", io.BytesIO()
+                self.learner.save(weights)
+                np.savez(state, **self.learner.state())
+                for message in (json.dumps(start).encode(), weights.read_bytes(), state.getvalue()):
+                    self.group.share(message)
+        return start
+
+    def _take_over(self):
+        """Start from what the first process hands over -> steps already done."""
+        start, weights, state = (self.group.share(b"") for _ in range(3))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"start{self.learner.suffix}"
+            path.write_bytes(weights)
+            self.learner.load(path)
+        with np.load(io.BytesIO(state)) as archive:
+            self.learner.restore(dict(archive))
+        return json.loads(start)
 
     def _settings(self):
         """What a run must share with the one it continues."""
@@ -128,18 +159,12 @@ class Trainer:
     def _by_leader(self, work):
         """Have the first process work for as long as it takes while the others wait; raises Stopped in all or in none.
 
-        They wait for a lock of a file, since MindSpore's sums over processes on CPU give up after 30 seconds.
+        They wait for a message, since MindSpore's sums over processes on CPU give up after 30 seconds.
         """
-        path = self.folder / RESOLVED_NAME
         if self.leads:
-            with path.open("a") as file, suppress(Stopped):
-                fcntl.flock(file, fcntl.LOCK_EX)
-                self.group.any(False)  # nobody waits for the lock before it is held
+            with suppress(Stopped):
                 work()
-        else:
-            self.group.any(False)
-            with path.open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH)
+        self.group.share(b"")
         if self.group.any(self.stop.number > 0):
             raise self._stopped()
 
@@ -191,12 +216,25 @@ def train(stage, learner, loader, config, group=SINGLE_PROCESS):
 
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
-    composites = validation_composites(config) if config.val_every else []
+    batches = loader()
+    check_same_data(batches.digest, group)
+    composites = validation_composites(config) if config.val_every and group.rank == 0 else []
     check_unseen(composites, config)
     if config.ema_decay:
         learner = MovingAverage(learner, config.ema_decay)
-    Trainer(stage, learner, loader, loader().steps_per_epoch, partial(validate, composites=composites, config=config),
+    Trainer(stage, learner, loader, batches.steps_per_epoch, partial(validate, composites=composites, config=config),
             config, group).run()
+
+
+def check_same_data(digest, group):
+    """Raise UserError in every process where one has another list of training data, by its hexadecimal digest."""
+    digests = group.gather(digest.encode())
+    verdict = b"" if digests is None else json.dumps([found.decode() for found in digests]).encode()
+    digests = json.loads(group.share(verdict))
+    other = next((rank for rank, found in enumerate(digests) if found != digests[0]), None)
+    if other is not None:
+        raise UserError(f"process {other} has other training data than process 0 (digests of the list: "
+                        f"{digests[other][:12]}, {digests[0][:12]}); give every machine the same data_dir and bg_dir")
 
 
 def settle_batch_norm(config):
