@@ -448,7 +448,7 @@ def test_enlarging_before_composing_would_be_noticed(prepared):
 @pytest.mark.parametrize("composition", ["offline", "online"])
 def test_a_digest_tells_lists_of_data_apart_and_not_where_they_lie(prepared, tmp_path_factory, composition):
     def digest(root):
-        return TrainingFeed(tiny_config(root, composition=composition)).digest
+        return TrainingFeed(tiny_config(root, composition=composition)).digest()
 
     copy = shutil.copytree(prepared, tmp_path_factory.mktemp("elsewhere") / "copy")
     assert digest(copy) == digest(prepared)

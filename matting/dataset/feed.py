@@ -21,7 +21,7 @@ class TrainingFeed:
     def __init__(self, config, shard=0, shards=1, start=0):
         self._config, self._shard, self._shards = config, shard, shards
         self._samples = TrainingSamples(config)
-        self.digest = self._samples.digest
+        self.digest = self._samples.digest  # a function: of the list of data
         self.steps_per_epoch = len(self._samples) // (config.batch_size * shards)
         if not self.steps_per_epoch:
             raise UserError(f"{config.data_dir}: has {len(self._samples)} training samples, less than a batch of "

@@ -29,13 +29,16 @@ class TrainingSamples:
     def __init__(self, config):
         self._config = config
         self._composites = TRAINING_COMPOSITES[config.composition](config)
-        self.digest = hashlib.sha256("\n".join(self._composites.listed()).encode()).hexdigest()  # of the list of files
         self._foregrounds = ForegroundCache(config.cache_dir or Path(config.data_dir) / DECODED, config.trimap_rule)
         self._make = SAMPLES[config.augmentation]
         self._grow = UNKNOWN_REGIONS[config.unknown_regions]
 
     def __len__(self):
         return len(self._composites)
+
+    def digest(self):
+        """Of the list of files, hexadecimal."""
+        return hashlib.sha256("\n".join(self._composites.listed()).encode()).hexdigest()
 
     def draw(self, epoch, index):
         """Sample `index` of an epoch, input_size square, after all that is random.

@@ -217,7 +217,7 @@ def train(stage, learner, loader, config, group=SINGLE_PROCESS):
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
     batches = loader()
-    check_same_data(batches.digest, group)
+    check_same_data(batches.digest(), group)
     composites = validation_composites(config) if config.val_every and group.rank == 0 else []
     check_unseen(composites, config)
     if config.ema_decay:
