@@ -88,6 +88,8 @@ def test_a_process_that_does_not_come_or_ends_is_named(opened, lines, monkeypatc
     opened(Follower(HOST, absent.port, 1))
     with pytest.raises(UserError, match="process 2 did not connect"):
         absent.join()
+    with pytest.raises(UserError, match=f"process 0 cannot be reached at {HOST}, port {absent.port}: "):
+        Follower(HOST, absent.port, 1)
     leader, follower = lines(2)
     follower.close()
     with pytest.raises(UserError, match="process 1 of the training has ended"):
@@ -108,4 +110,5 @@ def test_other_data_is_named_in_every_process(digests, named, lines):
         assert found == [None] * 3
     else:
         assert len({str(error) for error in found}) == 1
-        assert str(found[0]).startswith(f"process {named} has other training data than process 0 ")
+        host = socket.gethostname()
+        assert str(found[0]).startswith(f"process {named} on {host} has other training data than process 0 on {host} ")

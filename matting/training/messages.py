@@ -61,7 +61,10 @@ class Follower:
     """Another process's end of its line to the first."""
 
     def __init__(self, host, port, rank):
-        self._line = socket.create_connection((host, port), JOINING)
+        try:
+            self._line = socket.create_connection((host, port), JOINING)
+        except OSError as error:
+            raise UserError(f"process 0 cannot be reached at {host}, port {port}: {error.strerror or error}") from None
         self._line.settimeout(None)
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._line.sendall(RANK.pack(rank))

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import signal
+import socket
 import tempfile
 import time
 from contextlib import closing, nullcontext, suppress
@@ -228,13 +229,14 @@ def train(stage, learner, loader, config, group=SINGLE_PROCESS):
 
 def check_same_data(digest, group):
     """Raise UserError in every process where one has another list of training data, by its hexadecimal digest."""
-    digests = group.gather(digest.encode())
-    verdict = b"" if digests is None else json.dumps([found.decode() for found in digests]).encode()
-    digests = json.loads(group.share(verdict))
-    other = next((rank for rank, found in enumerate(digests) if found != digests[0]), None)
-    if other is not None:
-        raise UserError(f"process {other} has other training data than process 0 (digests of the list: "
-                        f"{digests[other][:12]}, {digests[0][:12]}); give every machine the same data_dir and bg_dir")
+    gathered = group.gather(json.dumps([digest, socket.gethostname()]).encode())
+    verdict = b"" if gathered is None else json.dumps([json.loads(found) for found in gathered]).encode()
+    (first, host), *others = json.loads(group.share(verdict))
+    for rank, (other, other_host) in enumerate(others, 1):
+        if other != first:
+            raise UserError(
+                f"process {rank} on {other_host} has other training data than process 0 on {host} (digests of the "
+                f"list: {other[:12]}, {first[:12]}); give every machine the same data_dir and bg_dir")
 
 
 def settle_batch_norm(config):
