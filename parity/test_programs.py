@@ -6,6 +6,7 @@ import shutil
 import mindspore as ms
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from mindspore import nn
 
@@ -22,9 +23,10 @@ from matting.dataset.data_list import SEPARATOR
 from matting.images.reading import read_alpha
 from matting.metrics import METRICS
 from matting.programs.export import relative_difference
-from matting.runtimes.onnx import load_graph
-from ms_impl.src.index_blocks import IndexedPool
+from matting.runtimes.onnx import load_graph, predictor
+from ms_impl.src.formulations import suit_export
 from ms_impl.src.resampling import RESAMPLING
+from parity.compare import assert_equal
 from parity.networks import SHORT, network_pair
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
 
@@ -130,33 +132,35 @@ def test_an_onnx_file_with_one_percent_more_in_a_weight_is_found(place, onnx_fil
         assert_exported_equal(load_graph(tmp_path / "best.onnx"), place, [(64, 96)], [torch_ref])
 
 
-def test_mindspores_own_onnx_exporter_stops_at_indexed_pooling(config, tmp_path):
-    """Why ONNX files come from PyTorch."""
-    pool = IndexedPool(8, config.network).set_train(False)
-    with pytest.raises(RuntimeError, match="AvgPool3D operator is not yet supported"):
-        ms.onnx.export(pool, ms.ops.zeros((1, 8, 16, 16)), file_name=str(tmp_path / "pool.onnx"))
+@pytest.mark.parametrize("kind", ["indexed", "max"])
+def test_mindspores_own_onnx_exporter_writes_pooling_and_upsampling(config, tmp_path, kind):
+    pool, upsample = RESAMPLING[kind]
+    cell = PoolAndUpsample(pool(8, config.network), upsample()).set_train(False)
+    x = np.random.default_rng(0).standard_normal((1, 8, 16, 24)).astype(np.float32)
+    expected = {"output": cell(ms.Tensor(x)).asnumpy()}
+    suit_export(cell)
+    ms.onnx.export(cell, ms.ops.zeros(x.shape), file_name=str(tmp_path / "pool.onnx"))
+    session = onnxruntime.InferenceSession(tmp_path / "pool.onnx")
+    assert_equal({"output": predictor(session)(x)}, expected, EXPORTED)
 
 
-class KnownPool(IndexedPool):
-    """Indexed pooling with the one operator replaced that MindSpore's ONNX exporter does not know."""
+class PoolAndUpsample(nn.Cell):
+    """What the encoder and the decoder do to a feature."""
 
-    def __init__(self, channels, config):
-        super().__init__(channels, config)
-        self.pool = nn.AvgPool2d(2, 2)
+    def __init__(self, pool, upsample):
+        super().__init__()
+        self.pool, self.upsample = pool, upsample
 
     def construct(self, x):
-        encoder_index, decoder_index = self.index(x)
-        skip = encoder_index * x
-        return 4 * self.pool(skip), skip, decoder_index
+        pooled, _, guide = self.pool(x)
+        return self.upsample(pooled, guide)
 
 
 @pytest.mark.full
-def test_mindspores_own_onnx_exporter_writes_a_network_with_another_pooling(place, tmp_path, monkeypatch):
-    monkeypatch.setitem(RESAMPLING, "indexed", (KnownPool, RESAMPLING["indexed"][1]))
+def test_mindspores_own_onnx_exporter_writes_the_network(place, tmp_path):
     network = ms_impl.registry.build(make_config(read_yaml(place / RESOLVED_NAME))).set_train(False)
     ms_impl.src.utils.load_checkpoint(network, place / "best.pth")
     ms.onnx.export(network, ms.ops.zeros((1, 4, 64, 96)), file_name=str(tmp_path / "best.onnx"))
-    monkeypatch.undo()
     assert_exported_equal(load_graph(tmp_path / "best.onnx"), place, [(64, 96)])
 
 

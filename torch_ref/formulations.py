@@ -48,9 +48,26 @@ def cell_softmax(maps):
     return _shuffle(torch.softmax(torch.stack(maps, 2), 2))
 
 
+class CellSum(nn.Module):
+    """(B, channels, H, W) -> the sum of each 2x2 cell, (B, channels, H/2, W/2)."""
+
+    def __init__(self, channels):
+        super().__init__()
+
+    def forward(self, x):
+        return 4 * F.avg_pool2d(x, 2, 2)
+
+
 def upsample_times(x, maps):
     """(B, C, h, w), four (B, C or 1, h, w) maps -> (B, C, 2h, 2w): nearest upsampling times the interleaved maps."""
     return interleave(maps) * F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class Bilinear(nn.Module):
+    """(B, C, h, w) -> (B, C, 2h, 2w), bilinear between the centres of pixels."""
+
+    def forward(self, x):
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def unpool(x, places):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torch_ref.formulations import cell_softmax, convolve_each, split, upsample_times
+from torch_ref.formulations import CellSum, cell_softmax, convolve_each, split, upsample_times
 from torch_ref.layers import batch_norm, conv2d
 
 
@@ -79,11 +79,12 @@ class IndexedPool(nn.Module):
         super().__init__()
         self.index = IndexBlock(channels, config.index_kind, config.use_context, config.use_nonlinear,
                                 config.index_expansion)
+        self.sum = CellSum(channels)
 
     def forward(self, x):
         encoder_index, decoder_index = self.index(x)
         skip = encoder_index * x
-        return 4 * F.avg_pool2d(skip, 2, 2), skip, decoder_index
+        return self.sum(skip), skip, decoder_index
 
 
 class IndexedUpsample(nn.Module):

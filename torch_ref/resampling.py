@@ -1,8 +1,7 @@
 """Pooling and upsampling, and the pairs they are chosen in: by index, by maxima, bilinear or none."""
 from torch import nn
-from torch.nn import functional as F
 
-from torch_ref.formulations import unpool
+from torch_ref.formulations import Bilinear, unpool
 from torch_ref.index_blocks import IndexedPool, IndexedUpsample
 
 
@@ -28,9 +27,12 @@ class MaxUnpool(nn.Module):
 class BilinearUpsample(nn.Module):
     """Interpolates between the values, whatever the guide: (B, C, h, w) -> (B, C, 2h, 2w)."""
 
+    def __init__(self):
+        super().__init__()
+        self.upsample = Bilinear()
+
     def forward(self, x, guide):
-        height, width = x.shape[2:]
-        return F.interpolate(x, size=(2 * height, 2 * width), mode="bilinear", align_corners=False)
+        return self.upsample(x)
 
 
 class Keep(nn.Module):

@@ -4,6 +4,7 @@ The layers, blocks and networks call these by names that torch_ref/formulations.
 alike.
 """
 import mindspore as ms
+import numpy as np
 from mindspore import nn, ops
 
 from ms_impl.versions import split
@@ -17,7 +18,7 @@ def suit_device(network, device_target):
         return
     for _, layer in network.cells_and_names():
         if isinstance(layer, nn.Conv2d) and is_narrow(layer):
-            layer.conv2d = RowwiseConvolution(layer.padding)
+            layer.conv2d = RowwiseConvolution(layer)
 
 
 def is_narrow(convolution):
@@ -28,22 +29,25 @@ def is_narrow(convolution):
 
 
 class RowwiseConvolution(nn.Cell):
-    """What nn.Conv2d, dense and of stride 1, convolves with: here one convolution with every row of the kernel, then a
-    sum of shifted rows.
+    """What a narrow nn.Conv2d convolves with: one convolution with every row of the kernel, then a sum of shifted rows.
 
     On CPU a convolution first unfolds its input, k * k values for each; this one unfolds k. Its k * out_channels maps
     cost less memory than that only where out_channels is small.
     """
 
-    def __init__(self, padding):
+    def __init__(self, convolution):
         super().__init__()
-        self.padding = padding
+        size, *_ = convolution.kernel_size
+        self.padding = convolution.padding
+        # padded at the sides alone: MindSpore Lite computes wrong numbers where a kernel of one row is padded above
+        self.convolve = ops.Conv2D(size * convolution.out_channels, (1, size), pad_mode="pad",
+                                   pad=(0, 0, self.padding, self.padding))
 
     def construct(self, x, weight):
         """(B, in, H, W), (out, in, k, k) -> (B, out, H + 2 padding - k + 1, W + 2 padding - k + 1)."""
         out_channels, in_channels, size, _ = weight.shape
         rows = weight.transpose(2, 0, 1, 3).reshape(size * out_channels, in_channels, 1, size)
-        outputs = split(ops.conv2d(x, rows, pad_mode="pad", padding=self.padding), out_channels, 1)
+        outputs = split(join_rows(self.convolve(x, rows), self.padding), out_channels, 1)
         height = x.shape[2] + 2 * self.padding - size + 1
         total = outputs[0][:, :, :height]
         for row in range(1, size):
@@ -98,13 +102,27 @@ def train_affine(batch_norm, whether):
 
 def zero_pad(x, width):
     """(B, C, H, W) -> (B, C, H + 2 width, W + 2 width); concatenation is ten times faster than ops.pad on CPU."""
-    rows = ops.zeros_like(x[:, :, :1])
-    for _ in range(width):
-        x = ops.concat((rows, x, rows), 2)
-    columns = ops.zeros_like(x[:, :, :, :1])
-    for _ in range(width):
-        x = ops.concat((columns, x, columns), 3)
-    return x
+    return join_columns(join_rows(x, width), width)
+
+
+def join_rows(x, count):
+    """So many rows of zeros above and below."""
+    rows = count * (zeros(x[:, :, :1]),)
+    return ops.concat(rows + (x,) + rows, 2)
+
+
+def join_columns(x, count):
+    """So many columns of zeros on the left and on the right."""
+    columns = count * (zeros(x[:, :, :, :1]),)
+    return ops.concat(columns + (x,) + columns, 3)
+
+
+def zeros(x):
+    """Zeros of x's shape, computed from it, since MindSpore Lite refuses to join constants.
+
+    From its ReLU6: infinity times 0 is no number. Their gradient is left out, which would be added up in vain.
+    """
+    return ops.stop_gradient(0 * ops.relu6(x))
 
 
 def convolve_each(branches, x):
@@ -145,6 +163,22 @@ def cell_softmax(maps):
     return interleave(shares)
 
 
+class CellSum(nn.Cell):
+    """(B, channels, H, W) -> the sum of each 2x2 cell, (B, channels, H/2, W/2), by a convolution with ones.
+
+    ops.avg_pool2d becomes AvgPool3D, which neither MindSpore Lite nor MindSpore's ONNX exporter knows; nn.AvgPool2d
+    takes twice as long on CPU.
+    """
+
+    def __init__(self, channels):
+        super().__init__()
+        self.convolve = ops.Conv2D(channels, (2, 2), stride=2, group=channels)
+        self.ones = ms.Tensor(np.ones((channels, 1, 2, 2), np.float32))
+
+    def construct(self, x):
+        return self.convolve(x, self.ones)
+
+
 def upsample_times(x, maps):
     """(B, C, h, w), four (B, C or 1, h, w) maps -> (B, C, 2h, 2w): nearest upsampling times the interleaved maps.
 
@@ -156,6 +190,58 @@ def upsample_times(x, maps):
     return interleave(places)
 
 
+class Bilinear(nn.Cell):
+    """(B, C, h, w) -> (B, C, 2h, 2w), bilinear between the centres of pixels."""
+
+    def construct(self, x):
+        height, width = x.shape[2:]
+        return ops.interpolate(x, size=(2 * height, 2 * width), mode="bilinear", align_corners=False)
+
+
 def unpool(x, places):
-    """(B, C, h, w) and where in (B, C, 2h, 2w), flattened, each value belongs -> that, zero elsewhere."""
-    return ops.max_unpool2d(x, places, 2, 2)
+    """(B, C, h, w) and where in (B, C, 2h, 2w) each value belongs -> that, zero elsewhere.
+
+    places: as the pooling tells them, numbers of the flattened map, or in an exported network four maps of 0 and 1.
+    """
+    return upsample_times(x, places) if isinstance(places, tuple) else ops.max_unpool2d(x, places, 2, 2)
+
+
+class MarkingMaxPool(nn.Cell):
+    """2x2 max pooling that tells of each place of the cells whether the first maximum lay there, by 0 and 1."""
+
+    def construct(self, x):
+        """(B, C, H, W), H and W even -> (B, C, H/2, W/2) and four such maps."""
+        places = (x[:, :, ::2, ::2], x[:, :, ::2, 1::2], x[:, :, 1::2, ::2], x[:, :, 1::2, 1::2])
+        largest = ops.maximum(ops.maximum(places[0], places[1]), ops.maximum(places[2], places[3]))
+        marks, left = (), ops.ones_like(largest)
+        for values in places:
+            mark = left * ops.equal(values, largest).astype(x.dtype)
+            left = left - mark
+            marks += (mark,)
+        return largest, marks
+
+
+class JoinedBilinear(nn.Cell):
+    """What Bilinear computes, as sums of shifted maps."""
+
+    def construct(self, x):
+        above = ops.concat((x[:, :, :1], x[:, :, :-1]), 2)
+        below = ops.concat((x[:, :, 1:], x[:, :, -1:]), 2)
+        places = ()
+        for rows in (0.75 * x + 0.25 * above, 0.75 * x + 0.25 * below):
+            left = ops.concat((rows[:, :, :, :1], rows[:, :, :, :-1]), 3)
+            right = ops.concat((rows[:, :, :, 1:], rows[:, :, :, -1:]), 3)
+            places += (0.75 * rows + 0.25 * left, 0.75 * rows + 0.25 * right)
+        return interleave(places)
+
+
+# What MindSpore Lite or MindSpore's ONNX exporter does not know, and what equals it, but is slower.
+PORTABLE = {nn.MaxPool2d: MarkingMaxPool, Bilinear: JoinedBilinear}
+
+
+def suit_export(network):
+    """Let a network compute by what every runtime of an exported file knows; outputs and parameters stay."""
+    for _, layer in network.cells_and_names():
+        for name, part in layer.name_cells().items():
+            if type(part) in PORTABLE:
+                setattr(layer, name, PORTABLE[type(part)]())

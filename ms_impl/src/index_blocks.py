@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 from mindspore import nn, ops
 
-from ms_impl.src.formulations import cell_softmax, convolve_each, split, upsample_times
+from ms_impl.src.formulations import CellSum, cell_softmax, convolve_each, split, upsample_times
 from ms_impl.src.layers import batch_norm, conv2d
 
 
@@ -77,11 +77,12 @@ class IndexedPool(nn.Cell):
         super().__init__()
         self.index = IndexBlock(channels, config.index_kind, config.use_context, config.use_nonlinear,
                                 config.index_expansion)
+        self.sum = CellSum(channels)
 
     def construct(self, x):
         encoder_index, decoder_index = self.index(x)
         skip = encoder_index * x
-        return 4 * ops.avg_pool2d(skip, 2, 2), skip, decoder_index
+        return self.sum(skip), skip, decoder_index
 
 
 class IndexedUpsample(nn.Cell):

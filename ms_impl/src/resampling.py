@@ -1,7 +1,7 @@
 """Pooling and upsampling, and the pairs they are chosen in: by index, by maxima, bilinear or none."""
-from mindspore import nn, ops
+from mindspore import nn
 
-from ms_impl.src.formulations import unpool
+from ms_impl.src.formulations import Bilinear, unpool
 from ms_impl.src.index_blocks import IndexedPool, IndexedUpsample
 
 
@@ -27,9 +27,12 @@ class MaxUnpool(nn.Cell):
 class BilinearUpsample(nn.Cell):
     """Interpolates between the values, whatever the guide: (B, C, h, w) -> (B, C, 2h, 2w)."""
 
+    def __init__(self):
+        super().__init__()
+        self.upsample = Bilinear()
+
     def construct(self, x, guide):
-        height, width = x.shape[2:]
-        return ops.interpolate(x, size=(2 * height, 2 * width), mode="bilinear", align_corners=False)
+        return self.upsample(x)
 
 
 class Keep(nn.Cell):
