@@ -7,20 +7,17 @@ MINDIR user_info. MindSpore's checkpoints have no such field, and so each of its
 parameter would be one too many for every reader that loads strictly.
 """
 import io
-import os
 import zipfile
 from pathlib import Path
 
 from matting.errors import UserError
 from matting.files import file_kind
+from matting.protobuf import contents, field
 
 NAME = "config.yaml"
 ARCHIVES = (".pth", ".pt", ".pth.tar", ".npz")
 MESSAGES = (".ckpt", ".mindir", ".onnx")
 METADATA, KEY, VALUE = 14, 1, 2  # fields: of models, and of the entries in it
-VARINT, LENGTH = 0, 2  # kinds of fields: a number, so many bytes
-LONGEST = 63  # bits of a number
-FIXED = {1: 8, 5: 4}  # the other kinds, and their bytes
 
 
 def embed(path, text):
@@ -30,9 +27,9 @@ def embed(path, text):
             archive.writestr(zipfile.ZipInfo(_member(archive)), text)  # of no date: equal weights, equal files
         return
     assert file_kind(path) in MESSAGES, path
-    entry = _field(KEY, NAME.encode()) + _field(VALUE, text.encode())
+    entry = field(KEY, NAME.encode()) + field(VALUE, text.encode())
     with Path(path).open("ab") as file:
-        file.write(_field(METADATA, entry))
+        file.write(field(METADATA, entry))
 
 
 def embedded(path):
@@ -65,51 +62,9 @@ def _member(archive):
 def _in_message(path):
     try:
         with Path(path).open("rb") as file:
-            entries = [io.BytesIO(entry) for entry in _contents(file, METADATA)]
-        texts = [text.decode() for entry in entries if NAME.encode() in _contents(entry, KEY)
-                 for text in _contents(entry, VALUE)]
+            entries = [io.BytesIO(entry) for entry in contents(file, METADATA)]
+        texts = [text.decode() for entry in entries if NAME.encode() in contents(entry, KEY)
+                 for text in contents(entry, VALUE)]
     except (EOFError, KeyError, UnicodeDecodeError):  # not such a message
         return ""
     return texts[-1] if texts else ""
-
-
-def _contents(file, wanted):
-    """The bytes in each field of that number in the message that a binary file holds."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    while file.tell() < end:
-        number, kind = divmod(_read_varint(file), 8)
-        if kind == VARINT:
-            _read_varint(file)
-            continue
-        length = _read_varint(file) if kind == LENGTH else FIXED[kind]
-        if file.tell() + length > end:
-            raise EOFError
-        if number == wanted:
-            yield file.read(length)
-        else:
-            file.seek(length, os.SEEK_CUR)
-
-
-def _read_varint(file):
-    """A number of seven bits a byte, the lowest first; the eighth says whether another byte follows."""
-    number = shift = 0
-    while True:
-        byte = file.read(1)
-        if not byte:
-            raise EOFError
-        number |= (byte[0] & 127) << shift
-        shift += 7
-        if byte[0] < 128:
-            return number
-        if shift > LONGEST:
-            raise EOFError
-
-
-def _varint(number):
-    low, rest = number & 127, number >> 7
-    return bytes([low | 128]) + _varint(rest) if rest else bytes([low])
-
-
-def _field(number, content):
-    return _varint(8 * number + LENGTH) + _varint(len(content)) + content

@@ -48,13 +48,22 @@ def estimate_alpha(predict, image, trimap, config, size=None, scale=DEFAULT_SCAL
         return fuse(np.zeros(trimap.shape, np.float32), trimap)
     reduction = reduction_for(trimap, scale.max_side)
     if reduction < 1:
-        reduced = tuple(max(1, round(side * reduction)) for side in trimap.shape)
-        coarse = _estimate(predict, cv2.resize(image, reduced[::-1], interpolation=cv2.INTER_AREA),
-                           resize_trimap(trimap, reduced), config, size, scale)
+        coarse = _estimate(predict, *reduce(image, trimap, reduction), config, size, scale)
         if scale.max_side:
-            return fuse(np.clip(cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1), trimap)
+            return enlarged(coarse, trimap)
         trimap = narrowed(trimap, coarse)
     return _estimate(predict, image, trimap, config, size, scale)
+
+
+def reduce(image, trimap, reduction):
+    """Image and trimap with their sides multiplied by `reduction`, at most 1."""
+    size = tuple(max(1, round(side * reduction)) for side in trimap.shape)
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), resize_trimap(trimap, size)
+
+
+def enlarged(coarse, trimap):
+    """(h, w) alpha of a reduced photograph -> (H, W) alpha, known pixels as the full trimap says."""
+    return fuse(np.clip(cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1), trimap)
 
 
 def reduction_for(trimap, max_side=0):

@@ -67,6 +67,7 @@ SMALLER = {
     "ms_impl.train": f"{FEW} {TRAINING} --device_target CPU",
     "torch_ref.train": f"{FEW} {TRAINING}",
     "ms_impl.eval": f"{FEW} --img_size 32 64 --device_target CPU",
+    "benchmarks.quality": "",
     "benchmarks": "--quick",
     "parity.report": "--only default",
     "parity.spread": "--only short --seeds 2",
@@ -74,6 +75,7 @@ SMALLER = {
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
         "--layout folders", "--data_dir Composition-1k", "--data_dir AIM-500 --logs_dir photo_eval",
+        "--method knn", "benchmarks.quality",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
         # masks, and what is made of them
         "--box", "--strokes",
@@ -95,6 +97,8 @@ WRITES = {
     "matting photo.jpg trimap.png --ckpt_url model.onnx": "mattes/photo_alpha.png",
     "ms_impl.predict photo.jpg": "mattes/photo_cutout.png",
     "--ckpt_url dim_stage1_v16_1x1_1000k_comp1k_SAD-53.8_20200605_140257-979a420f.pth -o": "mattes/photo_cutout.png",
+    "--method knn": "predictions/photo_alpha.png",
+    "benchmarks.quality": "build/quality/contact_sheet.png",
     "-o measured": "measured/metrics.json",
     "matting.convert indexnet_matting.pth.tar": "indexnet_release.ckpt",
     "matting.convert dim_stage1": "dim_stage1.ckpt",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from matting import classical
 from matting.config import Config
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.dataset.composites import ValidationComposite
@@ -17,6 +18,7 @@ from matting.images.writing import write_png
 from matting.metrics import METRICS, evaluate
 from matting.programs import evaluation
 from matting.programs.evaluation import ImageResult, evaluate_folder, evaluate_images, validate
+from matting.trimap import fuse
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
 
 
@@ -199,3 +201,30 @@ def test_evaluation_names_its_documented_files(tmp_path, composites):
     evaluate_folder(half, config_for(tmp_path), composites, tmp_path / "logs", {})
     assert sorted(path.name for path in Path(tmp_path, "logs").iterdir()) == [
         "eval.log", "lying_0.png", "lying_1.png", "metrics.csv", "metrics.json", "standing_0.png"]
+
+
+def test_baselines_are_measured_beside_the_network_and_computed_once(tmp_path, composites, monkeypatch):
+    """The same matte, whoever predicts it, has the same metrics."""
+    computed = []
+
+    def half_alpha(method, image, trimap):
+        computed.append((method, image.shape))
+        return fuse(np.full(trimap.shape, 0.5, np.float32), trimap)
+
+    monkeypatch.setattr(classical, "estimate_alpha", half_alpha)
+    config, folder = config_for(tmp_path), tmp_path / "logs"
+    for _ in range(2):
+        evaluate_folder(red_channel, config, composites, folder, {}, ("closed_form", "knn"))
+    assert sorted(computed) == [(method, size) for method in ("closed_form", "knn")
+                                for size in ((64, 96, 3), (96, 64, 3))]  # lying_0 and lying_1 are of equal pixels
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["baselines"] == dict.fromkeys(("closed_form", "knn"), report["half_matte"])
+    assert report["images"][1]["baselines"]["knn"] == report["images"][1]["half_matte"]
+    log = (folder / "eval.log").read_text()
+    assert "for scale, closed_form: SAD" in log and "for scale, knn: SAD" in log
+
+
+def test_a_baseline_that_fails_names_the_image(tmp_path, composites):
+    write_png(composites[0].trimap, np.full(LANDSCAPE, 128, np.uint8))
+    with pytest.raises(UserError, match="lying_0: closed_form: the trimap has no background .*leave --baselines out"):
+        evaluate_folder(half, config_for(tmp_path), composites, tmp_path / "logs", {}, ("closed_form",))

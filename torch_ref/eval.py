@@ -4,16 +4,15 @@ python -m torch_ref.eval --ckpt_url CKPT --data_dir AIM-500 --logs_dir logs
 """
 from matting.config import config_parser, load_config
 from matting.errors import entry_point
-from matting.programs.evaluation import evaluate_folder, evaluation_composites
+from matting.programs.evaluation import add_arguments, evaluate_by
 from torch_ref.registry import load_network
 
 
 @entry_point
 def main(argv=None):
-    config, _ = load_config(config_parser(__doc__, "torch_ref.eval"), argv)
-    composites = evaluation_composites(config)
-    network = load_network(config)
-    evaluate_folder(network.predict, config, composites, config.logs_dir, network.versions)
+    parser = config_parser(__doc__, "torch_ref.eval")
+    add_arguments(parser)
+    evaluate_by(load_network, *load_config(parser, argv))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,21 @@ and takes explanations from docstrings, which would be a second place beside def
 """
 import argparse
 import copy
+import logging
 from functools import partial
 
+from matting.classical import NETWORK
 from matting.config.checkpoint import brought
 from matting.config.explanations import default_text, explanations
 from matting.config.programs import EVERYTHING, PROGRAMS
 from matting.config.settings import ALL_STAGES, CHOICES, FIELDS, MODELS, START_KEYS
+from matting.config.shipped import NONE_HERE, shipped_weights
 from matting.config.values import parsed
 from matting.config.yaml_files import make_config, nearest, read_yaml
 from matting.errors import UsageError, UserError
 from matting.weights.published import holds_network
+
+log = logging.getLogger(__name__)
 
 EPILOG = "Every program accepts every key of default_config.yaml; --help_all shows also those that this one ignores."
 METAVARS = {bool: "True|False", int: "NUMBER", float: "NUMBER", str: "PATH", tuple: "NUMBER"}
@@ -26,7 +31,7 @@ class ConfigParser(argparse.ArgumentParser):
     """A parser with a flag for each key, that explains those which a Program uses, and all with --help_all."""
 
     def __init__(self, description, program, command=None):
-        self.required = ("ckpt_url",) if program.brought else ()
+        self.required = ("ckpt_url",) if program.brought and not (program.shipped and shipped_weights()) else ()
         super().__init__(prog=command, description=description, epilog=EPILOG, allow_abbrev=False,
                          formatter_class=partial(_Formatter, required=self.required))
         self.program = program
@@ -49,6 +54,8 @@ class ConfigParser(argparse.ArgumentParser):
     def _remark(self, key):
         if key in self.required:
             return "required"
+        if key == "ckpt_url" and self.program.shipped:
+            return f"default: {shipped_weights()}"
         if key in self.program.defaults:
             return f"default: {self.program.defaults[key]}"
         brought = "the checkpoint's, or " if key in self.program.brought else ""
@@ -95,11 +102,21 @@ def load_config(parser, argv=None):
     argument too many.
     """
     chosen, own = _chosen(parser, argv)
-    if parser.program.brought:
+    if parser.program.brought and getattr(own, "method", NETWORK) == NETWORK:
         if not chosen.get("ckpt_url"):
-            raise UsageError("--ckpt_url is missing; name the checkpoint to use", parser.format_usage())
+            chosen["ckpt_url"] = _default_checkpoint(parser)
         chosen = brought(chosen["ckpt_url"], parser.program.brought, chosen.get("weights_from", "")) | chosen
     return make_config({**parser.program.defaults, **chosen}), own
+
+
+def _default_checkpoint(parser):
+    """The weights that come with the project, where the program takes them."""
+    path = shipped_weights() if parser.program.shipped else None
+    if path:
+        log.info("no --ckpt_url: %s, which comes with the project", path)
+        return str(path)
+    missing = NONE_HERE if parser.program.shipped else "--ckpt_url is missing; name the checkpoint to use"
+    raise UsageError(missing, parser.format_usage())
 
 
 def load_stages(parser, argv=None):

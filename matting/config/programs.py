@@ -11,6 +11,7 @@ class Program(NamedTuple):
 
     keys: tuple
     brought: tuple = ()  # keys that are a checkpoint's, unless given; where there are any, --ckpt_url is required
+    shipped: bool = False  # whether the weights that come with the project take the place of a missing --ckpt_url
     command: "str | None" = None  # what a user types, where that is not python -m and the program's name
     defaults: Mapping = MappingProxyType({})  # where they are not those of default_config.yaml
 
@@ -40,9 +41,9 @@ PROGRAMS = {
     "torch_ref.eval": Program(EVALUATION, (*CHECKPOINT_KEYS, *VALIDATION_KEYS)),
     "ms_impl.export": Program((*EXPORT, *DEVICE), CHECKPOINT_KEYS, command="python export.py"),
     "torch_ref.export": Program(EXPORT, CHECKPOINT_KEYS, command="python export.py --file_format ONNX"),
-    "ms_impl.predict": Program(PREDICTION, CHECKPOINT_KEYS),
-    "torch_ref.predict": Program(PREDICTION, CHECKPOINT_KEYS),
-    "matting": Program(PREDICTION, CHECKPOINT_KEYS, command="matte", defaults={"device_target": "CPU"}),
+    "ms_impl.predict": Program(PREDICTION, CHECKPOINT_KEYS, shipped=True),
+    "torch_ref.predict": Program(PREDICTION, CHECKPOINT_KEYS, shipped=True),
+    "matting": Program(PREDICTION, CHECKPOINT_KEYS, True, "matte", {"device_target": "CPU"}),
     "ms_impl.first_look": Program(FIRST_LOOK),
     "torch_ref.first_look": Program(FIRST_LOOK),
     "parity.precision": Program((*NETWORK, "stage", *STEP)),

@@ -29,11 +29,12 @@ class Step(NamedTuple):
     problem: "UserError | None" = None  # why it is passed over
 
 
-def run(job, load_network):
+def run(job, load_network, remark=""):
     """Write alpha, cut-out and composite of each source by the Network that load_network() gives.
 
-    That is called when the first photograph has been read. Raises UserError at the end, naming all photographs that
-    were passed over; what hinders every photograph, such as a full disk, is raised at once.
+    That is called when the first photograph has been read. remark: what the line about each photograph ends with.
+    Raises UserError at the end, naming all photographs that were passed over; what hinders every photograph, such as a
+    full disk, is raised at once.
     """
     sources = [source for source in job.sources if not (job.skip_existing and job.results.are_there(source.name))]
     problems = []
@@ -46,7 +47,7 @@ def run(job, load_network):
                 problems.append(str(step.problem))
                 log.warning("passed over: %s", step.problem)
             else:
-                log.info("%s: %s", job.results.folder, ", ".join(step.files))
+                log.info("%s: %s%s", job.results.folder, ", ".join(step.files), remark)
             advance(1)
     conclude(problems, len(sources), len(job.sources) - len(sources))
 

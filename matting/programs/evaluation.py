@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import cv2
@@ -23,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from matting import classical
 from matting.config import make_config, trained_with
 from matting.config.values import OWN
 from matting.dataset.composites import VALIDATION_COMPOSITES, ValidationComposite, check_unseen, compose
@@ -58,13 +60,15 @@ class ImageResult(NamedTuple):
     conn: float
     seconds: float
     half_matte: "dict | None"  # {metric: value} of a matte that is 0.5 in all of the unknown region; None: not asked
+    baselines: dict = MappingProxyType({})  # {method of classical.METHODS: {metric: value}}, where asked
 
 
 class _Image(NamedTuple):
-    """A validation image in its frame; `trimap` is placed there, `alpha` is not."""
+    """A validation image in its frame; `pixels` and `trimap` are placed there, `alpha` is not."""
 
     name: str
     frame: "Frame | OwnSize"
+    pixels: np.ndarray
     estimate: Callable  # of a predictor, called in the caller's thread: a function that gives the alpha in any other
     trimap: np.ndarray
     alpha: np.ndarray
@@ -83,8 +87,7 @@ def evaluation_composites(config):
     """
     layout = find_layout(config)
     if layout != PREPARED:
-        return [ValidationComposite(files.name, files.true, files.trimap, files.predicted)
-                for files in as_they_are(config, layout)]
+        return photographs(config, layout)
     composites = validation_composites(config)
     told = trained_with(config.ckpt_url)
     if "num_bgs_train" in told:
@@ -95,14 +98,35 @@ def evaluation_composites(config):
     return composites
 
 
-def evaluate_folder(predict, config, composites, folder, versions):
+def photographs(config, layout):
+    """The ValidationComposites of a public data set as it is, by a row of layouts.LAYOUTS."""
+    return [ValidationComposite(files.name, files.true, files.trimap, files.predicted)
+            for files in as_they_are(config, layout)]
+
+
+def add_arguments(parser):
+    """What the evaluating programs take besides the keys of default_config.yaml."""
+    parser.add_argument("--baselines", action="store_true", help="measure what needs no weights, too, "
+                        f"{' and '.join(classical.METHODS)}; an image takes seconds to minutes, once for each logs_dir")
+
+
+def evaluate_by(load_network, config, own):
+    """The evaluating programs: load_network(config) gives the Network; own: what add_arguments took."""
+    composites = evaluation_composites(config)
+    network = load_network(config)
+    evaluate_folder(network.predict, config, composites, config.logs_dir, network.versions,
+                    tuple(classical.METHODS) if own.baselines else ())
+
+
+def evaluate_folder(predict, config, composites, folder, versions, baselines=()):
     """Predict every validation image into `folder`/NAME_K.png and write eval.log, metrics.csv, metrics.json there.
 
     predict: (1, 4, H, W) -> (1, 1, H, W) float32 arrays. composites: ValidationComposites. versions: {library: version}
-    of the framework, for the report. Returns {metric: mean}. Raises UserError for an unusable file, before the first
+    of the framework, for the report. baselines: methods of classical.METHODS that are measured for scale; what they
+    gave stays in `folder`/classical. Returns {metric: mean}. Raises UserError for an unusable file, before the first
     prediction if the file is missing.
     """
-    _check_all_there(composites)
+    check_all_there(composites)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "eval.log").open("w", encoding="utf-8") as log_file, logging_redirect_tqdm():
@@ -113,7 +137,8 @@ def evaluate_folder(predict, config, composites, folder, versions):
         tell(f"{config.ckpt_url} on {len(composites)} images of {config.data_dir}, {config.metric_protocol} protocol")
         results = []
         images = evaluate_images(predict, config, composites,
-                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels), for_scale=True)
+                                 lambda name, pixels: write_png(folder / f"{name}.png", pixels), for_scale=True,
+                                 store=classical.Store(folder / "classical"), baselines=baselines)
         for result in tqdm(images, total=len(composites), disable=None, unit="image"):
             results.append(result)
             tell(f"{result.name}: {_told(result._asdict())}")
@@ -130,21 +155,29 @@ def validate(predict, composites, config):
     return mean_metrics(list(evaluate_images(predict, config, composites)))
 
 
-def evaluate_images(predict, config, composites, keep=lambda name, pixels: None, for_scale=False):
+def evaluate_images(predict, config, composites, keep=lambda name, pixels: None, for_scale=False, store=None,
+                    baselines=()):
     """Yield an ImageResult for each ValidationComposite, in order.
 
     keep(name, (h, w) uint8 matte at the fitted size) is called in a thread. Reading, measuring and keeping overlap with
-    prediction, which stays in the caller's thread. for_scale: measure mattes of 0.5, too.
+    prediction, which stays in the caller's thread. for_scale: measure mattes of 0.5, too. baselines: and those of these
+    methods, from the classical.Store.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         images = map_ahead(pool, partial(_read, config), composites, AHEAD)
         predicted = (_timed_prediction(predict, image) for image in images)
-        yield from map_ahead(pool, partial(_measure, config, keep, for_scale), predicted, AHEAD)
+        yield from map_ahead(pool, partial(_measure, config, keep, for_scale, store, baselines), predicted, AHEAD)
 
 
 def mean_metrics(results):
     """ImageResults -> {metric: mean}."""
     return {name: statistics.fmean(getattr(result, name) for result in results) for name in METRICS}
+
+
+def baseline_metrics(results):
+    """ImageResults -> {method: {metric: mean}} of the classical mattes, where there are any."""
+    return {method: {name: statistics.fmean(result.baselines[method][name] for result in results) for name in METRICS}
+            for method in results[0].baselines}
 
 
 def half_matte_metrics(results):
@@ -165,7 +198,7 @@ def _read(config, files):
     large = config.img_size == OWN and math.prod(map(FITS[config.fit].side, trimap.shape)) > WINDOW ** 2
     estimate = (partial(_estimate_in_windows, image, trimap, config) if large else
                 partial(_estimate_whole, to_network_input(image, trimap, config), trimap, config))
-    return _Image(files.name, frame, estimate, trimap, alpha)
+    return _Image(files.name, frame, image, estimate, trimap, alpha)
 
 
 def _estimate_whole(network_input, trimap, config, predict):
@@ -185,7 +218,7 @@ def _timed_prediction(predict, image):
     return image, alpha, time.perf_counter() - start
 
 
-def _measure(config, keep, for_scale, predicted):
+def _measure(config, keep, for_scale, store, baselines, predicted):
     image, alpha, seconds = predicted
     pixels = to_uint8(image.frame.extract(alpha()))
     keep(image.name, pixels)
@@ -193,7 +226,10 @@ def _measure(config, keep, for_scale, predicted):
     alpha = true_pixels / np.float32(255)
     metrics = evaluate(pixels / np.float32(255), alpha, trimap, config.metric_protocol)
     half_matte = _measure_half(alpha, trimap, config.metric_protocol) if for_scale else None
-    return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte)
+    mattes = {method: _baseline(store, method, image, trimap) for method in baselines}
+    measured = {method: evaluate(matte / np.float32(255), alpha, trimap, config.metric_protocol)
+                for method, matte in mattes.items()}
+    return ImageResult(image.name, **metrics, seconds=seconds, half_matte=half_matte, baselines=measured)
 
 
 def _measure_half(alpha, trimap, protocol):
@@ -201,7 +237,16 @@ def _measure_half(alpha, trimap, protocol):
     return evaluate(pixels / np.float32(255), alpha, trimap, protocol)
 
 
-def _check_all_there(composites):
+def _baseline(store, method, image, trimap):
+    """The matte of a classical method, of the image at its fitted size."""
+    try:
+        return store.matte(method, image.frame.extract(image.pixels), trimap)[0]
+    except UserError as error:
+        raise UserError(f"{image.name}: {error}; or leave --baselines out") from None
+
+
+def check_all_there(composites):
+    """Raise UserError, naming a file that ValidationComposites are made of and that is not there."""
     for path in sorted({path for files in composites for path in files if isinstance(path, Path)}):
         if not path.is_file():
             raise UserError(f"{path}: no such file, though the validation set names it; prepare the data again")
@@ -216,6 +261,8 @@ def _summary(results, means, config, composites):
     """The lines that end eval.log."""
     yield f"mean of {len(results)} images: {_told(means)}"
     yield f"for scale, a matte of 0.5 in the unknown region: {_told(half_matte_metrics(results))}"
+    for method, metrics in baseline_metrics(results).items():
+        yield f"for scale, {method}: {_told(metrics)}"
     for row in judge(config, composites, means):
         figures = {name: float(row[name]) for name in METRICS if row[name]}
         meaning = "expected at most" if row["tolerance"] == AT_MOST else f"published (within {row['tolerance']})"
@@ -244,8 +291,9 @@ def _write_json(path, results, means, config, versions, expected):
                      **versions},
         "means": means,
         "half_matte": half_matte_metrics(results),
+        "baselines": baseline_metrics(results),
         "expected": expected,
-        "images": [result._asdict() for result in results],
+        "images": [{**result._asdict(), "baselines": dict(result.baselines)} for result in results],
     }
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

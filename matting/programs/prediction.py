@@ -2,6 +2,7 @@
 from functools import partial
 from typing import NamedTuple
 
+from matting.classical import METHODS, NETWORK, Classical
 from matting.estimation import DEFAULT_SCALE, Scale, check_scale
 from matting.programs import inputs, results
 from matting.programs.batch import run
@@ -15,6 +16,8 @@ def add_arguments(parser):
     results.add_arguments(parser)
     parser.add_argument("--skip_existing", action="store_true", help="leave out photographs whose results are all in "
                         "OUT, so that an interrupted run goes on")
+    parser.add_argument("--method", choices=(NETWORK, *METHODS), default=NETWORK, help="network | closed_form (Levin "
+                        "2008) | knn (Chen 2013); the last two need no weights (default: %(default)s)")
     parser.add_argument("--tile", type=int, metavar="PIXELS", default=DEFAULT_SCALE.tile, help="side of the windows "
                         "that a large photograph is matted in; larger ones take more memory (default: %(default)s)")
     parser.add_argument("--max_side", type=int, metavar="PIXELS", default=0, help="matte the photograph reduced to "
@@ -40,5 +43,10 @@ class Job(NamedTuple):
 
 
 def predict(config, arguments, load_network):
-    """The predicting programs: load_network(config) gives the Network that runs, once there is something to matte."""
-    run(Job.of(arguments), partial(load_network, config))
+    """The predicting programs: load_network(config) gives the Network that runs, once there is something to matte.
+
+    A classical method runs without one.
+    """
+    method = arguments.method
+    load = partial(load_network, config) if method == NETWORK else partial(Classical, method)
+    run(Job.of(arguments), load, "" if method == NETWORK else f" (by {method})")
