@@ -235,6 +235,22 @@ def test_work_goes_ahead_as_far_as_asked_and_no_farther():
     assert set(begun) <= {0, 1, 2}
 
 
+def test_what_came_before_a_failing_item_is_given_first():
+    def items():
+        yield from (1, 2, 3)
+        raise OSError("the fourth")
+
+    def slowly(number):
+        time.sleep(0.01)
+        return number
+
+    given = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match="the fourth"):
+        for number in map_ahead(pool, slowly, items(), most=8):
+            given.append(number)
+    assert given == [1, 2, 3]
+
+
 def test_what_waits_is_not_begun_once_a_step_fails():
     begun = []
 
