@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from mindspore import nn
 
 import export
 import matting.programs.evaluation
@@ -25,9 +24,9 @@ from matting.metrics import METRICS
 from matting.programs.export import relative_difference
 from matting.runtimes.onnx import load_graph, predictor
 from ms_impl.src.formulations import suit_export
-from ms_impl.src.resampling import RESAMPLING
 from parity.compare import assert_equal
 from parity.networks import SHORT, network_pair
+from tests.pooling import PoolAndUpsample
 from tests.tiny_images import LANDSCAPE, PORTRAIT, write_row
 
 LEVELS = 1  # by which a pixel of two mattes may differ: float noise at a rounding border
@@ -134,26 +133,13 @@ def test_an_onnx_file_with_one_percent_more_in_a_weight_is_found(place, onnx_fil
 
 @pytest.mark.parametrize("kind", ["indexed", "max"])
 def test_mindspores_own_onnx_exporter_writes_pooling_and_upsampling(config, tmp_path, kind):
-    pool, upsample = RESAMPLING[kind]
-    cell = PoolAndUpsample(pool(8, config.network), upsample()).set_train(False)
+    cell = PoolAndUpsample(kind, 8, config.network).set_train(False)
     x = np.random.default_rng(0).standard_normal((1, 8, 16, 24)).astype(np.float32)
     expected = {"output": cell(ms.Tensor(x)).asnumpy()}
     suit_export(cell)
     ms.onnx.export(cell, ms.ops.zeros(x.shape), file_name=str(tmp_path / "pool.onnx"))
     session = onnxruntime.InferenceSession(tmp_path / "pool.onnx")
     assert_equal({"output": predictor(session)(x)}, expected, EXPORTED)
-
-
-class PoolAndUpsample(nn.Cell):
-    """What the encoder and the decoder do to a feature."""
-
-    def __init__(self, pool, upsample):
-        super().__init__()
-        self.pool, self.upsample = pool, upsample
-
-    def construct(self, x):
-        pooled, _, guide = self.pool(x)
-        return self.upsample(pooled, guide)
 
 
 @pytest.mark.full

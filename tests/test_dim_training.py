@@ -18,6 +18,7 @@ import torch_ref.learner
 import torch_ref.train
 from matting.config import config_parser, load_stages
 from matting.weights.files import read_weights
+from ms_impl import lite
 from tests.tensorboard import board
 from tests.tiny_data import write_prepared_set
 
@@ -134,6 +135,8 @@ def test_unpooling_survives_export_and_reload(trained, capsys):
     export.main(["--ckpt_url", str(checkpoint), "--img_size", "32", "64", "--device_target", "CPU", "--file_format",
                  file_format, *(["--dynamic"] if framework is torch_ref else [])])
     assert f"{checkpoint.with_suffix(suffix)}: written, reloaded and compared" in capsys.readouterr().out
+    if framework is ms_impl:
+        lite.for_lite(checkpoint.with_suffix(suffix).read_bytes())  # raises where MindSpore Lite does not compute it
 
 
 def test_exporting_unpooling_for_any_size_is_refused_in_one_line(capsys):

@@ -24,6 +24,7 @@ from matting.errors import UserError
 from matting.images.reading import read_alpha
 from matting.runtimes.onnx import fixed_size, open_session
 from matting.runtimes.table import RUNTIMES
+from ms_impl import lite
 from ms_impl.src import utils
 from ms_impl.src.model import IndexNet
 from tests.tiny_images import LANDSCAPE, PORTRAIT, photograph, trimap_of, write_pair, write_row
@@ -88,6 +89,10 @@ def test_export_matches_checkpoint(place, mindir, tmp_path):
     for name, alpha in of_checkpoint.items():
         np.testing.assert_array_equal(of_mindir[name], alpha)
     assert len(np.unique(of_checkpoint["lying_0"])) > 3  # more than the trimap
+
+
+def test_an_export_is_computed_by_what_lite_knows(mindir):
+    lite.for_lite(mindir.read_bytes())  # raises where not
 
 
 def test_evaluation_says_which_size_an_export_takes(place, mindir, tmp_path, capsys):

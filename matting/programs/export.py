@@ -11,6 +11,7 @@ from matting.files import atomic_path
 from matting.inference import FITS, STRIDE
 
 TINY = np.finfo(np.float32).tiny  # in place of a maximum of 0, with which only 0 agrees
+COMPARED = "written, reloaded and compared"
 TOLERANCE = 1e-5  # max |exported - checkpoint| / max |checkpoint|
 
 
@@ -19,12 +20,12 @@ def add_arguments(parser):
     parser.add_argument("--dynamic", action="store_true", help="any height and width that are multiples of 32")
 
 
-def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max):
+def write_checked(config, dynamic, suffix, write, reference, load, measure=np.max, tolerance=TOLERANCE):
     """Write the network of config.ckpt_url as a graph file -> (its path, its output's relative difference).
 
     write: (path, height, width), with the sides that config.fit makes of config.img_size, the only ones that the
     graph takes unless it is dynamic. reference: the network as a predictor; load: path -> the graph as another.
-    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than TOLERANCE, and where
+    measure: of the pixels' differences. Raises UserError, writing nothing, where it is more than `tolerance`, and where
     img_size names no size.
     """
     if config.img_size == OWN:
@@ -37,16 +38,15 @@ def write_checked(config, dynamic, suffix, write, reference, load, measure=np.ma
         write(temporary, height, width)
         embed(temporary, text_for_weights(config))
         difference = relative_difference(reference, load(temporary), sizes, measure)
-        if not difference <= TOLERANCE:
+        if not difference <= tolerance:
             raise UserError(f"{path}: not written, since its output would differ from the checkpoint's by "
-                            f"{difference:.1e} of the maximum (allowed: {TOLERANCE:.0e})")
+                            f"{difference:.1e} of the maximum (allowed: {tolerance:.0e})")
     return path, difference
 
 
-def report(path, difference):
+def report(path, difference, compared=COMPARED):
     """The exporting program's result, for its user."""
-    print(f"{path}: written, reloaded and compared; difference to the checkpoint's output {difference:.1e} of its "
-          "maximum")
+    print(f"{path}: {compared}; difference to the checkpoint's output {difference:.1e} of its maximum")
 
 
 def graph_path(checkpoint, suffix):
