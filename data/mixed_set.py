@@ -8,12 +8,11 @@ bg_dir but the last few, which validation takes. OUT/train.txt (train_list) name
 PHOTOGRAPHED of all. OUT/validation.txt (val_list) names those that validate; OUT/validation has them over their own
 backgrounds, STEM_0, and over others.
 """
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from data.folders import link, new_folder
 from matting.compositing import composite_uint8, cover_background
 from matting.dataset.data_list import SEPARATOR, ValidationRow
 from matting.dataset.splits import read_validation_stems, training_stems
@@ -44,10 +43,10 @@ def write_set(folder, photographs, val_list, drawn, bg_dir):
         (folder / name).mkdir(parents=True)
 
     for path in backgrounds[:-held_out]:
-        _link(folder / "backgrounds", path)
+        link(folder / "backgrounds", path)
     objects = by_stem(drawn / "original")
     for path in (*objects.values(), *by_stem(drawn / "mask").values()):
-        _link(folder / path.parent.name, path)
+        link(folder / path.parent.name, path)
 
     rows, dealt = [], iter(backgrounds[-held_out:])
     with progress(len(originals), "photograph") as advance:
@@ -57,7 +56,7 @@ def write_set(folder, photographs, val_list, drawn, bg_dir):
             layers = estimate_layers(image / np.float32(255), alpha / np.float32(255))
             colours, behind = (to_uint8(layer) for layer in layers)
             write_png(folder / "original" / f"{stem}.png", colours)
-            _link(folder / "mask", masks[stem])
+            link(folder / "mask", masks[stem])
             if stem in validation:
                 composed = [composite_uint8(colours, cover_background(read_image(next(dealt)), *alpha.shape), alpha)
                             for _ in range(COMPOSED)]
@@ -85,25 +84,15 @@ def main(argv=None):
     out = arguments.pop("out")
     if out.exists():
         raise UserError(f"{out}: exists; name a new folder with --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with new_folder(out) as unfinished:
         photographs, objects = write_set(unfinished, **arguments)
-        unfinished.chmod(0o755)
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{out}: {photographs} photographs and {objects} drawn objects to train on are ready")
-
-
-def _link(folder, path):
-    (folder / path.name).symlink_to(path.resolve())
 
 
 def _write_validation(folder, stem, images, mask, trimap):
     """The rows of validation/data.txt for a photograph's composites, written as STEM_0, STEM_1 ..."""
-    _link(folder / "validation" / "mask", mask)
-    _link(folder / "validation" / "trimap", trimap)
+    link(folder / "validation" / "mask", mask)
+    link(folder / "validation" / "trimap", trimap)
     rows = []
     for number, image in enumerate(images):
         merged = f"validation/merged/{stem}_{number}.png"

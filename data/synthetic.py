@@ -15,13 +15,12 @@ An `original` holds the object's own colours in every pixel: composites of it ha
 """
 import logging
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from data.folders import new_folder
 from data.objects import KIND_SETS, draw_object
 from data.scenes import HELD_OUT, PHOTOGRAPHS, crop_photograph, draw_landscape, find_photographs, with_texture
 from matting.errors import UserError, entry_point
@@ -86,15 +85,9 @@ def main(argv=None):
         raise UserError(f"{out}: exists and is not an empty folder; name a new one with --out")
 
     textures = list_images(arguments.textures) if arguments.textures else ()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with new_folder(out) as unfinished:
         write_data_set(unfinished, arguments.foregrounds, arguments.backgrounds, arguments.size, arguments.seed,
                        arguments.kinds, textures)
-        unfinished.chmod(0o755)
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{out}: {arguments.foregrounds} foregrounds and {arguments.backgrounds} backgrounds are ready")
 
 

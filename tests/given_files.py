@@ -13,7 +13,7 @@ from matting.config import config_parser, load_config, text_for_weights
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.weights.files import write_weights
 from matting.weights.names import torchvision_names
-from tests import published_files
+from tests import published_files, tiny_adobe
 from torch_ref.model import Encoder
 from torch_ref.registry import build
 from torch_ref.utils import get_weights
@@ -88,17 +88,12 @@ def write_photos(folder):
 
 
 def write_composition_1k(folder):
-    """Two composites of a foreground and one of another, of the 1,000."""
-    write_foregrounds(folder, ["a_0", "a_1", "b_0"])
-    test_set = folder / "Test_set"
-    (test_set / "Adobe-licensed images").mkdir(parents=True)
-    (folder / "original").rename(test_set / "merged")
-    for role, name in (("mask", "alpha"), ("trimap", "trimaps")):
-        (folder / role).rename(test_set / "Adobe-licensed images" / name)
-    (test_set / "Adobe-licensed images" / "alpha" / "a_1.png").unlink()
-    for name in ("a", "b"):
-        (test_set / "Adobe-licensed images" / "alpha" / f"{name}_0.png").rename(
-            test_set / "Adobe-licensed images" / "alpha" / f"{name}.png")
+    """The whole of it in small, composites of noise included."""
+    tiny_adobe.write_adobe(folder)
+    for stem, size in tiny_adobe.TEST.items():
+        for k in range(tiny_adobe.EACH):
+            pixels = np.random.default_rng(k).integers(0, 256, (*size, 3), np.uint8)
+            tiny_adobe.save(folder / "Test_set" / "merged" / f"{stem}_{k}.png", pixels)
 
 
 def write_backgrounds(folder):

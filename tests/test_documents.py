@@ -25,7 +25,7 @@ PLACEHOLDERS = {
     "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
     "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
     "X,Y,W,H": "20,12,50,50",
-    "PREDICTED": "matte.png", "TRUE": "true.png",
+    "PREDICTED": "matte.png", "VOC": "voc", "TRUE": "true.png",
 }
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
@@ -74,7 +74,8 @@ SMALLER = {
 }
 # Too long for every run, or what another such command leaves.
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
-        "--layout folders", "--data_dir Composition-1k", "--data_dir AIM-500 --logs_dir photo_eval",
+        "--layout folders", "--data_dir Composition-1k", "--out Adobe-431", "--data_dir Adobe-431",
+        "--data_dir AIM-500 --logs_dir photo_eval",
         "--method knn", "benchmarks.quality", "--runtime lite",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
         # masks, and what is made of them
@@ -100,6 +101,7 @@ WRITES = {
     "--method knn": "predictions/photo_alpha.png",
     "benchmarks.quality": "build/quality/contact_sheet.png",
     "-o measured": "measured/metrics.json",
+    "--out Adobe-431": "Adobe-431/validation/data.txt",
     "matting.convert indexnet_matting.pth.tar": "indexnet_release.ckpt",
     "matting.convert dim_stage1": "dim_stage1.ckpt",
 }

@@ -4,7 +4,6 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from matting.config import Config
 from matting.config.settings import CHOICES
@@ -14,6 +13,7 @@ from matting.errors import UserError
 from matting.images.writing import write_png
 from matting.programs.evaluation import evaluate_folder, evaluation_composites, validate
 from matting.programs.expected import data_set_of
+from tests.damage import shrink, truncate
 from tests.test_evaluation import half, red_channel
 from tests.tiny_images import LANDSCAPE, write_row
 
@@ -128,17 +128,8 @@ def changed(change):
     return lambda folder: change(first(folder))
 
 
-def shrink(path):
-    with Image.open(path) as image:
-        image.resize((40, 36), Image.Resampling.NEAREST).save(path)
-
-
 def fill(value):
     return changed(lambda path: write_png(path, np.full(LANDSCAPE, value, np.uint8)))
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-40])
 
 
 FAULTS = {  # what is wrong: (which folder, what is done to it, the line)

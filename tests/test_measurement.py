@@ -19,6 +19,7 @@ from matting.images.fast_decoders import decode_fast_grey
 from matting.images.reading import read_matte
 from matting.images.writing import write_png
 from matting.programs.measurement import measure
+from tests.damage import shrink, truncate
 from tests.test_metrics import GOLDEN, RELATIVE, protocols
 
 SIZE = (60, 90)
@@ -142,15 +143,6 @@ def test_each_composite_has_its_own_trimap_where_there_is_one(root):
     shutil.copy(root / "trimap" / "cat.png", root / "trimap" / "cat_0.png")
     found = {files.name: files.trimap.name for files in find_matte_files(*folders(root))}
     assert found == {"cat_0": "cat_0.png", "cat_1": "cat.png", "dog": "dog.png"}
-
-
-def shrink(path):
-    with Image.open(path) as image:
-        image.resize((40, 36), Image.Resampling.NEAREST).save(path)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-40])
 
 
 def fill(value):
