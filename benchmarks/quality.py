@@ -1,10 +1,11 @@
 """How good mattes are, beside what people use without networks: `python -m benchmarks.quality DATA_DIR`.
 
 Every image is matted at its own size by closed-form and KNN matting, as a matte of 0.5, and by any number of weight
-files. A table gives the four metrics by both protocols and the seconds an image takes; OUT/contact_sheet.png shows all
+files. A table gives the four metrics by both protocols and the seconds an image takes; OUT/contact_sheet.png shows the
 mattes, OUT/metrics.csv has every figure. What the classical methods gave stays in OUT and is not computed again.
 """
 import csv
+import fnmatch
 import statistics
 import time
 from collections.abc import Callable
@@ -35,7 +36,6 @@ from matting.usage import program_parser
 HALF = "a matte of 0.5"
 CELL, GAP = 240, 6  # pixels of the contact sheet: the longer side of a picture, the space between pictures
 LINE, SIZE = 22, 14  # pixels: a line of words, its letters
-SHOWN = 24  # images in the contact sheet, evenly chosen
 
 
 class Sample(NamedTuple):
@@ -123,19 +123,27 @@ def _named(sample, name, method):
         raise UserError(f"{sample.name} by {name}: {error}") from None
 
 
-def means(results, method, protocol, chosen=lambda image: True):
-    """{metric: mean} of a method over the images whose name is chosen."""
-    found = [result.metrics[protocol] for result in results if result.method == method and chosen(result.image)]
+def of_group(results, pattern):
+    """The results of the images whose names match, as those of files do; raises UserError where there are none."""
+    found = [result for result in results if fnmatch.fnmatchcase(result.image, pattern)]
+    if not found:
+        raise UserError(f"--groups {pattern!r} matches none of {', '.join(sorted({row.image for row in results}))}")
+    return found
+
+
+def means(results, method, protocol):
+    """{metric: mean} of a method."""
+    found = [result.metrics[protocol] for result in results if result.method == method]
     return {metric: statistics.fmean(metrics[metric] for metrics in found) for metric in METRICS}
 
 
-def table(results, chosen=lambda image: True):
+def table(results):
     """Results -> the lines of a Markdown table, the protocols below each other."""
     yield "| protocol | method | SAD | MSE | Grad | Conn | s an image |"
     yield "|---|---|---|---|---|---|---|"
     for protocol in PROTOCOLS:
         for method in dict.fromkeys(result.method for result in results):
-            figures = means(results, method, protocol, chosen)
+            figures = means(results, method, protocol)
             seconds = statistics.median(result.seconds for result in results if result.method == method)
             yield (f"| {protocol} | {method} | {figures['sad']:.3f} | {figures['mse']:.5f} | {figures['grad']:.3f} | "
                    f"{figures['conn']:.3f} | {seconds:.2f} |")
@@ -182,13 +190,24 @@ def _words(text):
 
 
 def _cell(words, picture):
-    """(H, W) or (H, W, 3) uint8 -> a square of the sheet, words above the reduced picture."""
+    """(H, W) or (H, W, 3) uint8 -> a cell of the sheet, words above the reduced picture."""
     scale = CELL / max(picture.shape[:2])
     height, width = (max(1, round(scale * side)) for side in picture.shape[:2])
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    square = np.full((CELL + GAP, CELL + GAP, 3), 255, np.uint8)
-    square[:height, :width] = small if small.ndim == 3 else small[:, :, None]
-    return np.vstack([_words(words), square])
+    cell = np.full((height + GAP, CELL + GAP, 3), 255, np.uint8)
+    cell[:height, :width] = small if small.ndim == 3 else small[:, :, None]
+    return np.vstack([_words(words), cell])
+
+
+def compare(composites, compared, out, shown):
+    """Measure, and write metrics.csv and contact_sheet.png into the folder `out`, made where missing -> [Result]."""
+    out.mkdir(parents=True, exist_ok=True)
+    sheet, chosen = ContactSheet(compared), {files.name for files in composites[::-(-len(composites) // shown)]}
+    results = measure(composites, compared,
+                      lambda sample, mattes: sheet.add(sample, mattes) if sample.name in chosen else None)
+    write_csv(out / "metrics.csv", results)
+    sheet.write(out / "contact_sheet.png")
+    return results
 
 
 @entry_point
@@ -201,21 +220,22 @@ def main(argv=None):
     parser.add_argument("--val_list", default="", metavar="FILE", help="which photographs, one stem a line")
     parser.add_argument("--device_target", choices=CHOICES["device_target"], default="CPU",
                         help="for the weight files (default: %(default)s)")
+    parser.add_argument("--groups", nargs="+", default=["*"], metavar="PATTERN", help="a table each of the images "
+                        "whose names match, such as '*_0' (default: one of all)")
+    parser.add_argument("--shown", type=int, default=24, metavar="NUMBER", help="images in the contact sheet, evenly "
+                        "chosen (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, default=Path("build/quality"),
                         help="folder, made where missing (default: %(default)s)")
     arguments = parser.parse_args(argv)
     out = arguments.output
     composites = find_composites(arguments.data_dir, arguments.layout, arguments.val_list)
     compared = methods(arguments.ckpt_url, Store(out / "classical"), arguments.device_target)
-    out.mkdir(parents=True, exist_ok=True)
-    sheet, shown = ContactSheet(compared), {files.name for files in composites[::-(-len(composites) // SHOWN)]}
-    results = measure(composites, compared,
-                      lambda sample, mattes: sheet.add(sample, mattes) if sample.name in shown else None)
-    write_csv(out / "metrics.csv", results)
-    sheet.write(out / "contact_sheet.png")
-    print(f"{len(composites)} images of {arguments.data_dir}, mattes of 8 bits at the images' own size\n")
-    print("\n".join(table(results)))
-    print(f"\neach image: {out / 'metrics.csv'}; all mattes: {out / 'contact_sheet.png'}")
+    results = compare(composites, compared, out, arguments.shown)
+    print(f"{len(composites)} images of {arguments.data_dir}, mattes of 8 bits at the images' own size")
+    for pattern in arguments.groups:
+        group = of_group(results, pattern)
+        print(f"\n{len({result.image for result in group})} images {pattern}:\n\n" + "\n".join(table(group)))
+    print(f"\neach image: {out / 'metrics.csv'}; mattes: {out / 'contact_sheet.png'}")
 
 
 if __name__ == "__main__":

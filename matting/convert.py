@@ -1,8 +1,9 @@
 """Convert a weight file: python -m matting.convert IN OUT, the kinds told by their suffixes.
 
-Reads .ckpt, .pth, .pt, .pth.tar and .npz of this project, or as other projects published them; writes .ckpt, .pth, .pt
-or .npz in canonical naming, or with --official in the IndexNet release's. Nothing is rounded: there and back is
-bit-exact. The configuration that lies beside IN, or else is in it or belongs to a published file, goes into OUT.
+Reads .ckpt, .pth, .pt, .pth.tar and .npz of this project, or as other projects published them, and .onnx of export's
+--half; writes .ckpt, .pth, .pt or .npz in canonical naming, or with --official in the IndexNet release's. Nothing is
+rounded: there and back is bit-exact. The configuration that lies beside IN, or else is in it or belongs to a published
+file, goes into OUT.
 """
 
 from matting.config import FIELDS, brought, make_config, text_for_weights

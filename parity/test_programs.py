@@ -82,12 +82,12 @@ def test_both_programs_write_the_same_mattes_and_metrics(place, of_mindspore, tm
     assert all(len(np.unique(matte)) > 3 for matte in reference[0].values())  # more than the trimap
 
 
-def assert_exported_equal(exported, place, sizes, frameworks=(ms_impl, torch_ref)):
-    """Raise AssertionError naming the framework whose output for place's checkpoint is not the exported graph's."""
+def assert_exported_equal(exported, place, sizes, frameworks=(ms_impl, torch_ref), weights="best.pth"):
+    """Raise AssertionError naming the framework whose output for place's weights is not the exported graph's."""
     config = make_config(read_yaml(place / RESOLVED_NAME))
     for framework in frameworks:
         network = framework.registry.build(config)
-        framework.registry.load_checkpoint(network, place / "best.pth")
+        framework.registry.load_checkpoint(network, place / weights)
         difference = relative_difference(framework.registry.predictor(network), exported, sizes)
         assert difference <= EXPORTED, f"{framework.__name__}: max|d|/max|ref| {difference:.1e} > {EXPORTED:.0e}"
 
@@ -129,6 +129,14 @@ def test_an_onnx_file_with_one_percent_more_in_a_weight_is_found(place, onnx_fil
     onnx.save(model, tmp_path / "best.onnx")
     with pytest.raises(AssertionError, match="^torch_ref: "):
         assert_exported_equal(load_graph(tmp_path / "best.onnx"), place, [(64, 96)], [torch_ref])
+
+
+def test_both_frameworks_read_an_onnx_file_of_half_the_size(place, tmp_path, pynative):
+    run_export(place, tmp_path, "--file_format", "ONNX", "--half")
+    exported = load_graph(tmp_path / "best.onnx")
+    assert_exported_equal(exported, tmp_path, [(64, 96)], weights="best.onnx")
+    with pytest.raises(AssertionError, match="^torch_ref: "):  # rounding is found
+        assert_exported_equal(exported, tmp_path, [(64, 96)], [torch_ref])
 
 
 @pytest.mark.parametrize("kind", ["indexed", "max"])

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from matting.config import shipped
 from tests.tiny_data import prepare_data_set, write_data_set, write_trimaps
 
 
@@ -39,3 +40,9 @@ def raw(unprepared):
     """The tiny data set (train a b c d over 4 backgrounds, validation v over 2) with the trimaps preparation wants."""
     write_trimaps(unprepared)
     return unprepared
+
+
+@pytest.fixture
+def nothing_shipped(monkeypatch, tmp_path):
+    """No weights come with the project, whether they do or not."""
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "none.onnx")

@@ -154,8 +154,7 @@ def test_an_unknown_method_is_refused(capsys):
     assert "invalid choice: 'magic'" in capsys.readouterr().err
 
 
-def test_without_weights_matte_says_which_can_be_had(capsys, monkeypatch):
-    monkeypatch.setattr(matting.config.command_line, "shipped_weights", lambda: None)
+def test_without_weights_matte_says_which_can_be_had(capsys, nothing_shipped):
     with pytest.raises(SystemExit, match="^2$"):
         matting.__main__.main(["a.jpg", "b.png"])
     line = capsys.readouterr().err.splitlines()[-1]

@@ -76,7 +76,7 @@ SMALLER = {
 FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
         "--layout folders", "--data_dir Composition-1k", "--out Adobe-431", "--data_dir Adobe-431",
         "--data_dir AIM-500 --logs_dir photo_eval",
-        "--method knn", "benchmarks.quality", "--runtime lite",
+        "--method knn", "benchmarks.quality", "--runtime lite", "--half",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
         # masks, and what is made of them
         "--box", "--strokes",
@@ -91,6 +91,7 @@ WRITES = {
     "scripts/run_standalone_train_gpu.sh 0 photo_logs": "photo_logs/best.ckpt",
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
+    "--dynamic --half": "given/best.onnx",
     "export.py --ckpt_url given/best.ckpt": "given/best.mindir",
     "matte photo.jpg trimap.png --ckpt_url model.onnx": "predictions/photo_alpha.png",
     "matting.trimap photo.jpg": "trimaps/photo.png",

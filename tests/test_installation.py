@@ -23,6 +23,7 @@ from tests.tiny_images import photograph, trimap_of
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+PACKAGES = ("matting", "ms_impl", "torch_ref")
 CORE = {"numpy", "opencv-python-headless", "pillow", "pyyaml", "tqdm", "pymatting", "onnxruntime"}
 ONLY_ALLOWED = """
 import sys
@@ -46,8 +47,16 @@ def lines(name):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True,
+    """Built in a copy of the checkout, with a stand-in for the weights that come with the project, and another file."""
+    folder, copy = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("checkout")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "default_config.yaml", "dim_config.yaml"):
+        shutil.copy(ROOT / name, copy)
+    (copy / ".git").mkdir()  # so that .gitignore counts
+    for name in ("indexnet", "best"):
+        write_first_channel(copy / "matting" / "weights" / f"{name}.onnx")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=copy, check=True,
                    stdout=subprocess.DEVNULL)
     return next(folder.iterdir())
 
@@ -77,15 +86,16 @@ def assert_matted(finished, folder):
     assert len(np.unique(alpha)) > 50
 
 
-def test_a_wheel_holds_the_three_packages_their_defaults_and_the_command(wheel):
+def test_a_wheel_holds_the_three_packages_their_defaults_weights_and_the_command(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         for name in ("default_config.yaml", "dim_config.yaml"):
             assert archive.read(f"matting/{name}") == (ROOT / name).read_bytes()
-        assert "matting/programs/expected.csv" in names
+        assert {"matting/programs/expected.csv", "matting/weights/indexnet.onnx"} <= names
+        assert "matting/weights/best.onnx" not in names
         commands = next(name for name in names if name.endswith("entry_points.txt"))
         assert "matte = matting.__main__:main" in archive.read(commands).decode()
-    ours = {path.relative_to(ROOT).as_posix() for package in ("matting", "ms_impl", "torch_ref")
+    ours = {path.relative_to(ROOT).as_posix() for package in PACKAGES
             for path in (ROOT / package).rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == ours
 

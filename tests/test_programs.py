@@ -254,7 +254,7 @@ def pair_for(program, place):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_missing_checkpoint_is_asked_for(place, program, tmp_path, capsys):
+def test_a_missing_checkpoint_is_asked_for(place, program, tmp_path, capsys, nothing_shipped):
     for flags, message in (([], "--ckpt_url is missing"),
                            (["--ckpt_url", str(tmp_path / "none.ckpt")], "none.ckpt: no such file")):
         with pytest.raises(SystemExit):

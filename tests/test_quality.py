@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import quality
-from benchmarks.quality import CELL, GAP, HALF, LINE, find_composites, main, means, measure, methods
+from benchmarks.quality import CELL, GAP, HALF, LINE, find_composites, main, means, measure, methods, of_group
 from matting.classical import METHODS, Store
 from matting.images.reading import read_alpha, read_trimap
 from matting.metrics import METRICS, PROTOCOLS, evaluate
@@ -71,26 +71,41 @@ def test_photographs_as_they_are_and_classical_mattes_only_once(guesses, tmp_pat
     assert [line for line in first.splitlines() if "|" in line] == [line for line in second.splitlines() if "|" in line]
 
 
-def test_means_are_over_the_chosen_images(prepared, guesses, tmp_path):
+def test_means_are_over_a_group_of_images(prepared, guesses, tmp_path):
     results = measure(find_composites(prepared), methods([], Store(tmp_path / "store")))
     sads = [result.metrics["adobe"]["sad"] for result in results if result.method == "knn"]
     assert means(results, "knn", "adobe")["sad"] == pytest.approx(sum(sads) / 2)
-    assert means(results, "knn", "adobe", lambda image: image == "standing_0")["sad"] == sads[1] != sads[0]
+    assert means(of_group(results, "stand*"), "knn", "adobe")["sad"] == sads[1] != sads[0]
+
+
+def test_a_table_for_each_group(prepared, guesses, tmp_path, capsys):
+    main([str(prepared), "--groups", "lying_*", "*", "-o", str(tmp_path / "out")])
+    first, second = capsys.readouterr().out.split("images *:")
+    assert "1 images lying_*:" in first and first.count("| adobe | knn |") == second.count("| adobe | knn |") == 1
+    with pytest.raises(SystemExit, match="^1$"):
+        main([str(prepared), "--groups", "*_1", "-o", str(tmp_path / "out")])
+    assert "--groups '*_1' matches none of lying_0, standing_0" in capsys.readouterr().err
 
 
 def test_the_contact_sheet_has_a_row_an_image_and_a_column_a_method(prepared, guesses, tmp_path):
     main([str(prepared), "-o", str(tmp_path / "out")])
     sheet = np.asarray(Image.open(tmp_path / "out" / "contact_sheet.png"))
-    columns, cell = 3 + 1 + len(METHODS), LINE + CELL + GAP
-    assert sheet.shape == (LINE + 2 * cell, columns * (CELL + GAP), 3)
+    columns, lying = 3 + 1 + len(METHODS), CELL * LANDSCAPE[0] // LANDSCAPE[1]
+    assert sheet.shape == (LINE + (LINE + lying + GAP) + (LINE + CELL + GAP), columns * (CELL + GAP), 3)
     for column in range(columns):
         assert sheet[:LINE, column * (CELL + GAP):][:, :CELL].min() < 128, "no heading"
-    matte = sheet[LINE + LINE:LINE + cell - GAP, -(CELL + GAP):-GAP]  # of the last method: 1 where anything is unknown
-    assert matte.shape == (CELL, CELL, 3)
+    matte = sheet[2 * LINE:][:lying, -(CELL + GAP):-GAP]  # of the last method: 1 where anything is unknown
+    assert matte.shape == (lying, CELL, 3)
     assert matte[5, 5].tolist() == [0] * 3 and matte[100, CELL // 2].tolist() == [255] * 3
-    half = sheet[LINE + LINE:LINE + cell - GAP, 3 * (CELL + GAP):][:, :CELL]
-    assert (abs(half[:CELL * 2 // 3].astype(int) - 128) < 3).any()  # the matte of 0.5, and no other, is grey
-    assert not (abs(matte[:CELL * 2 // 3].astype(int) - 128) < 3).all(axis=2).sum() > 0.1 * CELL ** 2
+    half = sheet[2 * LINE:][:lying, 3 * (CELL + GAP):][:, :CELL]
+    assert (abs(half.astype(int) - 128) < 3).any()  # the matte of 0.5, and no other, is grey
+    assert not (abs(matte.astype(int) - 128) < 3).all(axis=2).sum() > 0.1 * CELL ** 2
+
+
+def test_the_contact_sheet_has_as_many_images_as_asked(prepared, guesses, tmp_path):
+    heights = [LINE + LINE + CELL * LANDSCAPE[0] // LANDSCAPE[1] + GAP]
+    main([str(prepared), "--shown", "1", "-o", str(tmp_path / "out")])
+    assert [len(np.asarray(Image.open(tmp_path / "out" / "contact_sheet.png")))] == heights
 
 
 def test_a_long_heading_keeps_its_end():

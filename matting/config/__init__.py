@@ -17,6 +17,7 @@ from matting.config.settings import (
     IndexNetConfig,
     NetworkConfig,
 )
+from matting.config.shipped import default_weights
 from matting.config.yaml_files import (
     RESOLVED_NAME,
     config_from_text,
@@ -31,5 +32,5 @@ from matting.config.yaml_files import (
 
 __all__ = ["CHECKPOINT_KEYS", "CHOICES", "FIELDS", "MODELS", "RESOLVED_NAME", "Config", "DimConfig", "IndexNetConfig",
            "NetworkConfig", "brought", "config_from_text", "config_parser", "config_to_text", "default_values",
-           "load_config", "load_stages", "make_config", "read_yaml", "save_config", "settings_file", "text_for_weights",
-           "trained_with", "values_of"]
+           "default_weights", "load_config", "load_stages", "make_config", "read_yaml", "save_config", "settings_file",
+           "text_for_weights", "trained_with", "values_of"]

@@ -13,7 +13,7 @@ from matting.config.checkpoint import brought
 from matting.config.explanations import default_text, explanations
 from matting.config.programs import EVERYTHING, PROGRAMS
 from matting.config.settings import ALL_STAGES, CHOICES, FIELDS, MODELS, START_KEYS
-from matting.config.shipped import NONE_HERE, shipped_weights
+from matting.config.shipped import OTHERS, shipped_weights
 from matting.config.values import parsed
 from matting.config.yaml_files import make_config, nearest, read_yaml
 from matting.errors import UsageError, UserError
@@ -55,7 +55,7 @@ class ConfigParser(argparse.ArgumentParser):
         if key in self.required:
             return "required"
         if key == "ckpt_url" and self.program.shipped:
-            return f"default: {shipped_weights()}"
+            return "default: the weights that come with the project"
         if key in self.program.defaults:
             return f"default: {self.program.defaults[key]}"
         brought = "the checkpoint's, or " if key in self.program.brought else ""
@@ -115,8 +115,9 @@ def _default_checkpoint(parser):
     if path:
         log.info("no --ckpt_url: %s, which comes with the project", path)
         return str(path)
-    missing = NONE_HERE if parser.program.shipped else "--ckpt_url is missing; name the checkpoint to use"
-    raise UsageError(missing, parser.format_usage())
+    instead = (f", and no weights come with this project yet; {OTHERS}, and --method knn needs none"
+               if parser.program.shipped else "; name the checkpoint to use")
+    raise UsageError(f"--ckpt_url is missing{instead}", parser.format_usage())
 
 
 def load_stages(parser, argv=None):

@@ -1,16 +1,19 @@
-"""Weights that come with the project, where there are any: what a predicting program uses without --ckpt_url."""
-from matting.config.defaults import DEFAULT_CONFIG, PACKAGE
+"""Weights that come with the project, where there are any: what predicting programs and matting.load use unasked."""
+from matting.config.defaults import PACKAGE
+from matting.errors import UserError
 
-FOLDER = "weights"  # of a checkout
-INSTALLED = "shipped"  # in the package folder, where an installation puts it
-NAME = "indexnet.onnx"
-NONE_HERE = ("--ckpt_url is missing, and no weights come with this project yet; download published ones, which "
-             "docs/weights.md lists and every program takes as they are, or pass --method knn, which needs none")
+SHIPPED = PACKAGE / "weights" / "indexnet.onnx"
+OTHERS = "docs/weights.md lists published ones, which are taken as they are"
 
 
 def shipped_weights():
     """The path of the weight file that comes with the project; None where there is none."""
-    folders = [PACKAGE / INSTALLED]
-    if (PACKAGE.parent / DEFAULT_CONFIG).is_file():  # a checkout; elsewhere a folder of that name is somebody else's
-        folders.append(PACKAGE.parent / FOLDER)
-    return next((folder / NAME for folder in folders if (folder / NAME).is_file()), None)
+    return SHIPPED if SHIPPED.is_file() else None
+
+
+def default_weights():
+    """The path of that file; raises UserError where there is none."""
+    path = shipped_weights()
+    if not path:
+        raise UserError(f"no weights come with this project yet; name a weight file; {OTHERS}")
+    return path

@@ -32,6 +32,8 @@ def write_checked(config, dynamic, suffix, write, reference, load, measure=np.ma
         raise UserError(f"--img_size {OWN}: is for evaluation; pass --img_size HEIGHT WIDTH, which a graph file takes "
                         "only, or, with --dynamic, is tried with")
     path = graph_path(config.ckpt_url, suffix)
+    if path == Path(config.ckpt_url):
+        raise UserError(f"{path}: would be replaced by its own export; convert it first, by python -m matting.convert")
     height, width = map(FITS[config.fit].side, config.img_size)
     sizes = ((height, width), (3 * STRIDE, 2 * STRIDE)) if dynamic else ((height, width),)
     with atomic_path(path) as temporary:

@@ -14,6 +14,7 @@ from matting.embedded import NAME, embed
 from matting.errors import UserError, unreadable
 from matting.files import atomic_path, file_kind
 from matting.weights.names import from_mindspore, to_mindspore
+from matting.weights.onnx_tensors import read_onnx
 
 # Beside weights, public projects keep metrics as NumPy numbers; a file of Python 2 has them as bytes in its strings,
 # which latin1 alone reads.
@@ -25,8 +26,8 @@ def read_weights(path):
     """A weight file -> {name as in the file, batch norm in PyTorch's words: array}.
 
     `.ckpt` is MindSpore's; `.pth`, `.pt`, `.pth.tar` PyTorch's, read with weights_only, Python 2's included; `.npz`
-    NumPy's. The prefix `module.` and batch counters are dropped. Raises UserError for a missing, damaged or foreign
-    file.
+    NumPy's; `.onnx` a graph that keeps its weights' names. The prefix `module.` and batch counters are dropped. Raises
+    UserError for a missing, damaged or foreign file.
     """
     path = Path(path)
     if not path.is_file():
@@ -94,7 +95,7 @@ def _read_numpy(path):
 
 
 READERS = {".ckpt": _read_mindspore, ".pth": _read_torch, ".pt": _read_torch, ".pth.tar": _read_torch,
-           ".npz": _read_numpy}
+           ".npz": _read_numpy, ".onnx": read_onnx}
 
 
 def _write_torch(path, weights):

@@ -86,6 +86,9 @@ PUBLISHED = {
 }
 
 
+KINDS = tuple(kind for kind in READERS if kind != ".onnx")  # of their files
+
+
 class Found(NamedTuple):
     """What a weight file was found to be, in this project's words."""
 
@@ -130,8 +133,8 @@ def settings_of(path, weights_from=""):
     Nothing for files of this project's own, for exported graphs, and for files that cannot be read, of which whoever
     loads them knows better what to say. Raises what find raises.
     """
-    if file_kind(path) not in READERS and weights_from:
-        raise UserError(f"{path}: is no weight file; --weights_from is for {', '.join(READERS)}")
+    if file_kind(path) not in KINDS and weights_from:
+        raise UserError(f"{path}: is no weight file; --weights_from is for {', '.join(KINDS)}")
     try:
         weights = read_weights(path)
     except UserError:
