@@ -2,12 +2,13 @@
 # All set up everything they need.
 PYTHON ?= python3.11
 VENV ?= .venv
+GUEST ?= .venv-guest
 # What CI ran with, on Python 3.11; with another PYTHON: make CONSTRAINTS=/dev/null TARGET
 CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo demo-dim test lint parity parity-full bench versions clean
+.PHONY: demo demo-dim test lint parity parity-full parity-guest bench versions clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
@@ -27,6 +28,9 @@ parity: $(READY)
 parity-full: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests parity -m full
 
+parity-guest: $(GUEST)/ready
+	$(GUEST)/bin/python -m parity.guest
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
@@ -39,5 +43,12 @@ $(READY): requirements.txt requirements-dev.txt $(CONSTRAINTS)
 	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) -r requirements-dev.txt
 	touch $(READY)
 
+# Of its own: what others wrote is compared beside what it asks for, and is no requirement of this project.
+$(GUEST)/ready: requirements-guest.txt $(CONSTRAINTS)
+	$(PYTHON) -m venv $(GUEST)
+	$(GUEST)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) torch==2.13.0
+	$(GUEST)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) -r requirements-guest.txt
+	touch $(GUEST)/ready
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(GUEST) build

@@ -107,3 +107,46 @@ def taps(network, modules, batch):
         for handle in handles:
             handle.remove()
     return recorded
+
+
+def renamed(arrays, names):
+    """{name: array} -> the same under another implementation's names, {name: its name}; what has none is left out."""
+    if len(set(names.values())) < len(names):
+        raise AssertionError("two names would become one")
+    return {names[name]: array for name, array in arrays.items() if name in names}
+
+
+def carried(weights, names, shapes):
+    """One implementation's {name: array} -> another's, which has these {name: shape}, strictly.
+
+    names: {name: its name there}. Raises AssertionError listing what is not carried, unexpected, missing, mis-shaped.
+    """
+    found = renamed(weights, names)
+    problems = {
+        "not carried": [name for name in weights if name not in names],
+        "unexpected": [name for name in found if name not in shapes],
+        "missing": [name for name in shapes if name not in found],
+        "mis-shaped": [f"{name} {found[name].shape} instead of {tuple(shape)}" for name, shape in shapes.items()
+                       if name in found and found[name].shape != tuple(shape)],
+    }
+    if any(problems.values()):
+        raise AssertionError("; ".join(f"{sort}: {', '.join(found)}" for sort, found in problems.items() if found))
+    return {name: found[name] for name in shapes}
+
+
+def calibrate(norms, run):
+    """Scale PyTorch's batch norms' random statistics to the size of the input each really gets, as training would.
+
+    run: sends a batch through them, in evaluation. Otherwise activations grow layer by layer until ReLU6 clips nearly
+    all of them, and float noise, relative to the clipped range, grows in both frameworks alike.
+    """
+
+    def scale(norm, inputs):
+        power = (inputs[0] ** 2).mean()
+        norm.running_mean *= power.sqrt()
+        norm.running_var *= power
+
+    hooks = [norm.register_forward_pre_hook(scale) for norm in norms]
+    run()
+    for hook in hooks:
+        hook.remove()

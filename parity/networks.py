@@ -16,7 +16,7 @@ from ms_impl.learner import LOSS_COLUMNS, Objective
 from ms_impl.src.formulations import suit_device
 from ms_impl.src.losses import MattingLoss as MindSporeMattingLoss
 from ms_impl.src.model import IndexNet as MindSporeIndexNet
-from parity.compare import random_weights, taps
+from parity.compare import calibrate, random_weights, taps
 from torch_ref.losses import MattingLoss as TorchMattingLoss
 from torch_ref.model import IndexNet as TorchIndexNet
 
@@ -48,25 +48,12 @@ def name_of(variant):
     return "-".join(words) or "default"
 
 
-def calibrate(network, seed):
-    """Scale batch norm's random statistics to the size of the input each layer really gets, as training would.
-
-    Otherwise activations grow layer by layer until ReLU6 clips nearly all of them, and float noise, relative to the
-    clipped range, grows in both frameworks alike.
-    """
-
-    def scale(norm, inputs):
-        power = (inputs[0] ** 2).mean()
-        norm.running_mean *= power.sqrt()
-        norm.running_var *= power
-
-    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    hooks = [norm.register_forward_pre_hook(scale) for norm in norms]
+def calibrate_all(network, seed):
+    """compare.calibrate every batch norm of a network of PyTorch by noise."""
+    batch = np.random.default_rng(seed).standard_normal((2, 4, 64, 96)).astype(np.float32)
     with torch.no_grad():
-        rng = np.random.default_rng(seed)
-        network(torch.from_numpy(rng.standard_normal((2, 4, 64, 96)).astype(np.float32)))
-    for hook in hooks:
-        hook.remove()
+        calibrate([module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)],
+                  lambda: network(torch.from_numpy(batch)))
 
 
 def smooth_batch(samples, height, width, seed):
@@ -127,7 +114,7 @@ def network_pair(network_config, seed=0, networks=(MindSporeIndexNet, TorchIndex
     pair = Pair(*(network(network_config) for network in networks), seed)
     if change:
         pair.load(change(pair.weights))
-    calibrate(pair.torch, seed)
+    calibrate_all(pair.torch, seed)
     pair.load(torch_ref.utils.get_weights(pair.torch))
     return pair
 

@@ -4,8 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from parity.compare import assert_equal, cosine, differences, random_weights, relative_difference
+from parity.compare import (
+    assert_equal,
+    calibrate,
+    carried,
+    cosine,
+    differences,
+    random_weights,
+    relative_difference,
+    renamed,
+)
 
 README = Path(__file__).parent / "README.md"
 
@@ -61,6 +71,42 @@ def test_random_weights_are_neither_ones_nor_zeros():
     weights = random_weights(shapes)
     assert all(np.unique(value).size == value.size and (value != 0).all() for value in weights.values())
     assert weights["bn.running_var"].min() >= 0.5
+
+
+THEIRS = {"stem.weight": np.ones((2, 1, 3, 3)), "norm.running_var": np.ones(2)}
+NAMES = {"stem.weight": "features.0.weight", "norm.running_var": "features.1.moving_variance"}
+SHAPES = {"features.1.moving_variance": (2,), "features.0.weight": (2, 1, 3, 3)}
+
+
+def test_weights_are_carried_by_name_in_the_order_of_the_other():
+    found = carried(THEIRS, NAMES, SHAPES)
+    assert list(found) == list(SHAPES) and found["features.0.weight"] is THEIRS["stem.weight"]
+
+
+@pytest.mark.parametrize("weights, names, shapes, line", [
+    ({**THEIRS, "head.bias": np.ones(1)}, NAMES, SHAPES, "^not carried: head.bias$"),
+    ({"stem.weight": THEIRS["stem.weight"]}, NAMES, SHAPES, "^missing: features.1.moving_variance$"),
+    (THEIRS, {**NAMES, "stem.weight": "features.2"}, SHAPES, "^unexpected: features.2; missing: features.0.weight$"),
+    (THEIRS, NAMES, {**SHAPES, "features.1.moving_variance": (3,)}, r"^mis-shaped: .*nce \(2,\) instead of \(3,\)$"),
+    (THEIRS, dict.fromkeys(NAMES, "features.0.weight"), SHAPES, "^two names would become one$"),
+])
+def test_what_cannot_be_carried_is_named(weights, names, shapes, line):
+    with pytest.raises(AssertionError, match=line):
+        carried(weights, names, shapes)
+
+
+def test_outputs_that_only_one_has_are_left_out():
+    assert renamed({"bn1.drop": 1, "bn1.act": 2}, {"bn1.act": "features.2"}) == {"features.2": 2}
+
+
+def test_calibrated_statistics_by_hand():
+    """Of an input of 2 everywhere, whose mean square is 4; the hooks are gone afterwards."""
+    norm = torch.nn.BatchNorm2d(1).eval()
+    norm.running_mean.fill_(0.5)
+    for _ in range(2):
+        calibrate([norm], lambda: norm(torch.full((1, 1, 2, 2), 2.0)))
+    norm(torch.ones(1, 1, 2, 2))
+    assert norm.running_mean.item() == 2 and norm.running_var.item() == 16
 
 
 def test_the_walk_through_runs_and_prints_every_tap(pynative, capsys):
