@@ -9,12 +9,16 @@ from matting.training.messages import Follower, Leader
 from matting.training.stage import SINGLE_PROCESS, ProcessGroup
 
 HOST = "MS_SCHED_HOST"  # as every launcher of MindSpore's cluster tells it: the first machine's address
+HERE = "LOCAL_WORLD_SIZE"  # processes on this machine, as ms_impl.launch tells it; msrun does not
+# Seconds that a sum on CPU waits for a slow process, 30 by default: less than machines may differ in at the first step.
+PATIENCE, SECONDS = "MS_CPU_COMM_OP_TIMEOUT", "300"
 
 
 def join(config):
     """Join the other processes of a distributed run, the device being set."""
     if not config.is_distributed:
         return SINGLE_PROCESS
+    os.environ.setdefault(PATIENCE, SECONDS)
     init()
     ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
     add, rank, size = Total(), get_rank(), get_group_size()
@@ -23,7 +27,8 @@ def join(config):
         return float(add(ms.Tensor(number, ms.float32)).asnumpy())
 
     lines = _lines(rank, size, total)
-    return ProcessGroup(rank, size, lambda truth: total(truth) > 0, lines.gather, lines.share)
+    here = int(os.environ.get(HERE, size))
+    return ProcessGroup(rank, size, lambda truth: total(truth) > 0, lines.gather, lines.share, here)
 
 
 def _lines(rank, size, total):

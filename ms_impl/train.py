@@ -28,7 +28,8 @@ def train_stage(config, group):
         share_batch_statistics(network, group.size)
     stage = {stage.name: stage for stage in training_plan(config)}[config.stage]
     learner = Learner(network, stage, config, group)
-    train(stage, learner, partial(TrainingLoader, config, group.rank, group.size), config, group)
+    loader = partial(TrainingLoader, config, group.rank, group.size, sharing=group.here)
+    train(stage, learner, loader, config, group)
 
 
 @entry_point

@@ -427,6 +427,12 @@ def test_the_processes_of_a_machine_share_its_cores(wanted, sharing, expected, m
     assert worker_count(tiny_config("unused", num_workers=wanted), sharing) == expected
 
 
+def test_devices_of_other_machines_take_none_of_these_cores(prepared, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(16))
+    config = tiny_config(prepared, batch_size=1, num_workers=12)
+    assert [TrainingBatches(config, 0, 4, sharing=sharing).workers for sharing in (2, 4)] == [8, 4]
+
+
 def test_a_workers_error_is_found_in_a_frameworks_report():
     report = ("Caught UserError in worker 0.\nTraceback:\nmatting.errors.UserError: Traceback\n  raise UserError(x)\n"
               "matting.errors.UserError: a/b.jpg: no such file; get it\n\n---")

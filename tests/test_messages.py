@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
+from matting.config import Config
 from matting.errors import UserError
 from matting.training import messages
+from matting.training.agreement import check_same_start
 from matting.training.messages import Follower, Leader
 from matting.training.stage import ProcessGroup
-from matting.training.trainer import check_same_data
 
 HOST = "127.0.0.1"
 
@@ -75,6 +76,9 @@ def test_the_leader_listens_on_the_one_address_and_no_longer_than_it_must(opened
     leader = opened(Leader("127.0.0.2", 2))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, leader.port), 1)
+    for said in (b"GET /", b""):  # of strangers, who are not heard
+        with socket.create_connection(("127.0.0.2", leader.port), 1) as stranger:
+            stranger.sendall(said)
     opened(Follower("127.0.0.2", leader.port, 1))
     leader.join()
     with pytest.raises(ConnectionRefusedError):
@@ -100,15 +104,27 @@ def test_a_process_that_does_not_come_or_ends_is_named(opened, lines, monkeypatc
         follower.share()
 
 
+def agree(lines, digests, configs):
+    """What check_same_start raises in each of several processes; None in those where it does not."""
+    return in_each(lines(len(digests)), lambda rank, end: check_same_start(
+        digests[rank], configs[rank], ProcessGroup(rank, len(digests), bool, end.gather, end.share)))
+
+
 @pytest.mark.parametrize(("digests", "named"), [(["a", "a", "a"], None), (["a", "a", "b"], 2), (["b", "a", "a"], 1)])
 def test_other_data_is_named_in_every_process(digests, named, lines):
-    def check(rank, end):
-        check_same_data(digests[rank], ProcessGroup(rank, 3, bool, end.gather, end.share))
-
-    found = in_each(lines(3), check)
+    found = agree(lines, digests, [Config()] * 3)
     if named is None:
         assert found == [None] * 3
     else:
         assert len({str(error) for error in found}) == 1
         host = socket.gethostname()
         assert str(found[0]).startswith(f"process {named} on {host} has other training data than process 0 on {host} ")
+
+
+def test_other_settings_are_named_in_every_process_and_other_paths_are_none(lines):
+    host = socket.gethostname()
+    said = (f"process 1 on {host} was started with batch_size: 8, process 0 on {host} with batch_size: 16; give every "
+            "machine the same")
+    assert list(map(str, agree(lines, ["a"] * 2, [Config(), Config(batch_size=8)]))) == [said] * 2
+    elsewhere = Config(data_dir="d", logs_dir="l", num_workers=3, device_id=1)
+    assert agree(lines, ["a"] * 2, [Config(), elsewhere]) == [None] * 2

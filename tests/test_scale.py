@@ -226,6 +226,25 @@ def test_after_every_end_the_last_checkpoint_continues_to_bit_for_bit_the_same(t
     assert largest_difference(learned(folder), learned(whole)) == 0
 
 
+SLOW = """
+import time
+from types import SimpleNamespace
+from ms_impl.data_parallel import join
+group = join(SimpleNamespace(is_distributed=True))
+group.any(False)
+time.sleep(35 * group.rank)
+print("heard of a signal:", group.any(group.rank == 1), flush=True)
+"""
+
+
+@pytest.mark.full
+def test_a_process_may_be_later_than_mindspores_30_seconds(tmp_path):
+    status, output = finish(subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, "2", str(tmp_path), sys.executable, "-c", SLOW], cwd=ROOT, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+    assert status == 0 and "heard of a signal: True" in output, output[-3000:]
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """The built-in data set, small, prepared -> its folder."""

@@ -49,11 +49,12 @@ class TrainingFeed:
 class TrainingBatches:
     """The batches that one of `shards` devices trains on, after `start` steps, to the end of training.
 
+    sharing: how many of these devices share this machine's cores.
     A framework's subclass iterates over them: {column: (B, C, H, W) float32 array}, see `columns`; len() is the steps
     left. Iterating raises UserError for an unusable file, and where a loader process dies.
     """
 
-    def __init__(self, config, shard=0, shards=1, start=0):
+    def __init__(self, config, shard=0, shards=1, start=0, sharing=1):
         # Here and not in the loader processes, which inherit it: one that is forked from a process with OpenCV's
         # threads waits for ever for these, which it has not.
         cv2.setNumThreads(1)
@@ -61,7 +62,7 @@ class TrainingBatches:
         self.feed = TrainingFeed(config, shard, shards, start)
         self.steps_per_epoch = self.feed.steps_per_epoch
         self.digest = self.feed.digest
-        self.workers = worker_count(config, shards)  # the launcher starts all on this machine
+        self.workers = worker_count(config, sharing)
 
     def __len__(self):
         return self.feed.steps

@@ -3,6 +3,7 @@
 The first process listens, on the one address that it is given; the others connect to it. A message is its length and
 its bytes; nothing that arrives is evaluated.
 """
+import contextlib
 import socket
 import struct
 import time
@@ -12,6 +13,7 @@ from matting.errors import UserError
 LENGTH, RANK = struct.Struct("!Q"), struct.Struct("!I")  # before a message; what a connection begins with
 CHUNK = 1 << 20  # bytes
 JOINING = 60  # seconds that the others get to connect
+GREETING = 5  # seconds for what connects to say which process it is
 GRACE = 5  # seconds before a process complains of another's end, whose own words are the ones to hear
 
 
@@ -21,24 +23,27 @@ class Leader:
     def __init__(self, host, size):
         self.size = size
         self._listener = socket.create_server((host, 0))
-        self._listener.settimeout(JOINING)
         self.port = self._listener.getsockname()[1]
         self._lines = {}
 
     def join(self):
         """Wait for all others; raises UserError where one does not come."""
-        try:
-            while len(self._lines) < self.size - 1:
-                line, _ = self._listener.accept()
-                line.settimeout(JOINING)
-                rank, = RANK.unpack(_read(line, RANK.size))
-                line.settimeout(None)
-                self._lines[rank] = line
-        except OSError:
-            missing = sorted(set(range(1, self.size)) - set(self._lines))
-            raise UserError(f"process {missing[0]} did not connect in {JOINING} seconds; its log says why") from None
-        finally:
-            self._listener.close()
+        deadline = time.monotonic() + JOINING
+        missing = set(range(1, self.size))
+        with self._listener:
+            while missing:
+                self._listener.settimeout(max(1e-3, deadline - time.monotonic()))
+                try:
+                    line, _ = self._listener.accept()
+                except OSError:
+                    raise UserError(f"process {min(missing)} did not connect in {JOINING} seconds; its log says "
+                                    "why") from None
+                rank = _rank(line)
+                if rank in missing:
+                    missing.remove(rank)
+                    self._lines[rank] = line
+                else:  # a stranger
+                    line.close()
         return self
 
     def gather(self, message):
@@ -79,6 +84,15 @@ class Follower:
 
     def close(self):
         self._line.close()
+
+
+def _rank(line):
+    """What a process that connects says it is; None of a stranger that says nothing."""
+    line.settimeout(GREETING)
+    with contextlib.suppress(OSError):
+        rank, = RANK.unpack(_read(line, RANK.size))
+        line.settimeout(None)
+        return rank
 
 
 def _send(line, message, rank):

@@ -71,6 +71,7 @@ class ProcessGroup:
     # the next two wait for as long as it takes; both are of bytes
     gather: Callable = lambda message: [message]  # a message of each process -> all, by rank, in the first; else None
     share: Callable = lambda message: message  # the first process's message -> the same in all
+    here: int = 1  # how many of them share this machine
 
 
 SINGLE_PROCESS = ProcessGroup(0, 1, lambda truth: truth)

@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import signal
-import socket
 import tempfile
 import time
 from contextlib import closing, nullcontext, suppress
@@ -19,6 +18,7 @@ from matting.config import save_config
 from matting.dataset.composites import check_unseen
 from matting.errors import Stopped, UserError, short_of_memory
 from matting.programs.evaluation import validate, validation_composites
+from matting.training.agreement import check_same_start
 from matting.training.checkpoints import Checkpoints
 from matting.training.moving_average import MovingAverage
 from matting.training.reporting import Progress, first_sample_pictures
@@ -160,7 +160,7 @@ class Trainer:
     def _by_leader(self, work):
         """Have the first process work for as long as it takes while the others wait; raises Stopped in all or in none.
 
-        They wait for a message, since MindSpore's sums over processes on CPU give up after 30 seconds.
+        They wait for a message, since MindSpore's sums over processes give up after a while.
         """
         if self.leads:
             with suppress(Stopped):
@@ -218,25 +218,13 @@ def train(stage, learner, loader, config, group=SINGLE_PROCESS):
     loader(start=0): the framework's batches after `start` steps, with steps_per_epoch.
     """
     batches = loader()
-    check_same_data(batches.digest(), group)
+    check_same_start(batches.digest(), config, group)
     composites = validation_composites(config) if config.val_every and group.rank == 0 else []
     check_unseen(composites, config)
     if config.ema_decay:
         learner = MovingAverage(learner, config.ema_decay)
     Trainer(stage, learner, loader, batches.steps_per_epoch, partial(validate, composites=composites, config=config),
             config, group).run()
-
-
-def check_same_data(digest, group):
-    """Raise UserError in every process where one has another list of training data, by its hexadecimal digest."""
-    gathered = group.gather(json.dumps([digest, socket.gethostname()]).encode())
-    verdict = b"" if gathered is None else json.dumps([json.loads(found) for found in gathered]).encode()
-    (first, host), *others = json.loads(group.share(verdict))
-    for rank, (other, other_host) in enumerate(others, 1):
-        if other != first:
-            raise UserError(
-                f"process {rank} on {other_host} has other training data than process 0 on {host} (digests of the "
-                f"list: {other[:12]}, {first[:12]}); give every machine the same data_dir and bg_dir")
 
 
 def settle_batch_norm(config):
