@@ -2,6 +2,7 @@
 
 python -m ms_impl.launch COUNT LOG_DIR ARGUMENT...     each process is `python -m ms_impl.train ARGUMENT...`
 
+With NODES, NODE_RANK, MASTER_ADDR and MASTER_PORT in the environment, COUNT processes on each of several machines.
 MindSpore's own launcher, msrun, sets the same variables for the same processes. But it passes no SIGTERM on, and after
 a failure it waits until the scheduler has missed the ranks' heartbeats, a minute or more.
 """
@@ -10,18 +11,18 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from matting.errors import UserError, entry_point
+from matting.training.machines import ALONE, meet, place_of
 from matting.usage import program_parser
 
-HOST = "127.0.0.1"
 POLL = 0.1  # seconds
 PATIENCE = 60  # seconds that the others get to end as well, once one has ended as it was told
+SAVING = 5  # seconds to save and stop, if it still can, for what has lost a machine
 SHOWN = 16  # last lines of a failed rank's log
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # statuses of a process that ended as it was told
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -61,51 +62,84 @@ class Process:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN:])
 
 
-def launch(command, count, log_dir, patience=PATIENCE):
-    """Run `command` as ranks 0 .. count - 1 and as MindSpore's scheduler -> 0, or the status of one that failed.
+def launch(command, count, log_dir, patience=PATIENCE, place=ALONE):
+    """Run `command` as `count` ranks of this machine, and on the first as MindSpore's scheduler -> 0, or the status of
+    one that failed; 1 where another machine has failed or is lost.
 
-    Output goes to log_dir/worker_RANK.log and scheduler.log, rank 0's to stdout too. SIGINT and SIGTERM are passed on
-    to the ranks, which save and stop. When this returns, by whatever way, nothing that it started runs any more.
+    Output goes to log_dir/worker_RANK.log and scheduler.log, this machine's first rank's to stdout too. SIGINT and
+    SIGTERM are passed on to the ranks, which save and stop. When this returns, by whatever way, nothing that it
+    started runs any more.
     """
     Path(log_dir).mkdir(parents=True, exist_ok=True)
-    cluster = {"MS_WORKER_NUM": str(count), "MS_SCHED_HOST": HOST, "MS_SCHED_PORT": str(_free_port()),
-               "RANK_SIZE": str(count)}
+    machines = meet(place, count)
+    cluster = {"MS_WORKER_NUM": str(place.size * count), "MS_SCHED_HOST": place.host,
+               "MS_SCHED_PORT": str(machines.scheduler_port), "RANK_SIZE": str(place.size * count),
+               "LOCAL_WORLD_SIZE": str(count)}
     started = []
-    with _passing_signals_on(started), contextlib.ExitStack() as stack:
+    with _passing_signals_on(started), contextlib.closing(machines), contextlib.ExitStack() as stack:
         def start(name, **environment):
             process = Process(name, command, cluster | environment, log_dir)
             stack.callback(process.kill)
             return process
 
-        scheduler = start("scheduler", MS_ROLE="MS_SCHED", RANK_ID="0")
-        for rank in map(str, range(count)):
-            started.append(start(f"worker_{rank}", MS_ROLE="MS_WORKER", MS_NODE_ID=rank, RANK_ID=rank, DEVICE_ID=rank))
-        return _watch(started, scheduler, patience)
+        schedulers = [] if place.rank else [start("scheduler", MS_ROLE="MS_SCHED", RANK_ID="0")]
+        for device in range(count):
+            rank = str(place.rank * count + device)
+            started.append(start(f"worker_{rank}", MS_ROLE="MS_WORKER", MS_NODE_ID=rank, RANK_ID=rank,
+                                 DEVICE_ID=str(device)))
+        return _watch(started, schedulers, patience, machines)
 
 
-def _watch(ranks, scheduler, patience):
-    """Show rank 0's output until all ranks have ended, or one has failed -> status."""
+def _watch(ranks, schedulers, patience, machines):
+    """Show the first rank's output until all ranks have ended, or one has failed, here or elsewhere -> status."""
     with ranks[0].log.open("rb") as output:
         while True:
+            news = machines.news()
             ended_well = all(rank.status() == 0 for rank in ranks)
-            failed = next((process for process in (*ranks, scheduler) if process.status()), None)
-            if ended_well or failed:
+            failed = next((process for process in (*ranks, *schedulers) if process.status()), None)
+            if ended_well or failed or news:
                 break
             _show(output)
             time.sleep(POLL)
-        stopped = not ended_well and failed.status() in STOPPED
-        deadline = time.monotonic() + patience
-        for process in ranks if stopped else [scheduler] if ended_well else []:
-            process.wait(max(0, deadline - time.monotonic()))
+        stopped = not ended_well and failed and failed.status() in STOPPED
+        if ended_well or stopped:
+            awaited = ranks if stopped else schedulers
+            _await(awaited, patience, machines)
+            machines.tell_end()
+        elif news:
+            _end_with(news, ranks)
         _show(output)
     if ended_well:
         return 0
+    if news and not stopped:
+        return 1
     if not stopped:
+        machines.tell_end(f"{failed.name} ended with status {failed.status()}")
         full = "" if shutil.disk_usage(failed.log.parent).free else "; the disk with its log is full"
         told = "" if failed is ranks[0] else f"; its log ends with\n{failed.last_lines()}"
         print(f"{failed.name} ended with status {failed.status()}, so all others are ended{full}{told}",
               file=sys.stderr)
     return failed.status()
+
+
+def _await(processes, seconds, machines):
+    """Until all have ended, at most so many seconds, while the other machines go on hearing of this one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(process.status() is None for process in processes):
+        machines.news()
+        time.sleep(POLL)
+
+
+def _end_with(news, ranks):
+    """Say what has ended the training elsewhere; let ranks that lost a machine save, if they still can."""
+    reason, lost = news
+    print(f"{reason}, so all others are ended", file=sys.stderr, flush=True)
+    if lost:
+        for rank in ranks:
+            rank.send(signal.SIGTERM)
+        deadline = time.monotonic() + SAVING
+        for rank in ranks:
+            rank.wait(max(0, deadline - time.monotonic()))
 
 
 def _show(output):
@@ -134,12 +168,6 @@ def _stop_with_launcher():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
-
-
 @entry_point
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
@@ -149,7 +177,8 @@ def main(argv=None):
     own = parser.parse_args(argv[:2])
     if not own.count.isdecimal() or int(own.count) < 1:
         raise UserError(f"DEVICE_NUM {own.count}: must be a whole number of devices, 1 or more")
-    raise SystemExit(launch([sys.executable, "-u", "-m", "ms_impl.train", *argv[2:]], int(own.count), own.log_dir))
+    raise SystemExit(launch([sys.executable, "-u", "-m", "ms_impl.train", *argv[2:]], int(own.count), own.log_dir,
+                            place=place_of(os.environ)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ PLACEHOLDERS = {
     "PHOTOS": "photos", "COCO": "train2014", "LIST": "list.txt", "MOBILENET": "mobilenet", "LOGS": "photo_logs",
     "EVAL": "photo_eval", "DRAWN": "drawn", "MIXED": "mixed", "WEIGHTS": "weights",
     "X,Y,W,H": "20,12,50,50",
-    "PREDICTED": "matte.png", "VOC": "voc", "TRUE": "true.png",
+    "MACHINES": "1", "RANK": "0", "ADDRESS": "127.0.0.1", "PREDICTED": "matte.png", "VOC": "voc", "TRUE": "true.png",
 }
 PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 # What a user has before the first command, made where a command mentions it.
@@ -60,6 +60,7 @@ SMALLER = {
     "data.synthetic": "--foregrounds 5 --backgrounds 4 --size 64",
     "scripts.train_weights": f"--drawn 3 --size 64 {TRAINING}",
     "scripts/run_standalone_train_gpu.sh": f"{TRAINING} {TINY_NETWORK}",
+    "NODES=": f"{TRAINING} {TINY_NETWORK} --logs_dir logs3",
     "scripts/run_distribute_train_gpu.sh": f"{TRAINING} {TINY_NETWORK} --logs_dir logs2",
     "scripts/run_eval_gpu.sh": "--img_size 32 64",
     "export.py": "--img_size 32 64 --device_target CPU",
@@ -73,7 +74,7 @@ SMALLER = {
     "parity.spread": "--only short --seeds 2",
 }
 # Too long for every run, or what another such command leaves.
-FULL = ("scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
+FULL = ("NODES=", "scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
         "--layout folders", "--data_dir Composition-1k", "--out Adobe-431", "--data_dir Adobe-431",
         "--data_dir AIM-500 --logs_dir photo_eval",
         "--method knn", "benchmarks.quality", "--runtime lite", "--half",
@@ -89,6 +90,7 @@ WRITES = {
     "data.mixed_set": "mixed/train.txt",
     "scripts/run_standalone_train_gpu.sh 0 logs": "logs/best.ckpt",
     "scripts/run_standalone_train_gpu.sh 0 photo_logs": "photo_logs/best.ckpt",
+    "NODES=": "logs3/best.ckpt",
     "scripts/run_distribute_train_gpu.sh": "logs2/best.ckpt",
     "scripts/run_eval_gpu.sh 0 given": "eval/metrics.json",
     "--dynamic --half": "given/best.onnx",

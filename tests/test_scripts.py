@@ -144,6 +144,21 @@ def test_distributed_training_is_launched_on_each_device(machine):
         "--data_dir", f"{machine}/data", "--bg_dir", f"{machine}/bg", "--batch_size", "2"]
 
 
+@pytest.mark.parametrize(("rank", "own"), [("0", "logs"), ("1", "logs/machine_1")])
+def test_each_machine_keeps_its_own_logs_and_all_train_into_one_folder(rank, own, machine):
+    result = run_script(machine, "run_distribute_train_gpu.sh", "4", "logs", "mobile.ckpt", "data", "bg",
+                        NODES="2", NODE_RANK=rank, MASTER_ADDR="10.0.0.1", MASTER_PORT="29500",
+                        python=f'echo "machine $NODE_RANK of $NODES at $MASTER_ADDR, $MASTER_PORT"; {START}')
+    assert result.returncode == 0
+    log = (machine / own / "distribute_train.log").read_text()
+    given = passed_on(log)
+    assert given[4] == f"{machine}/{own}/ranks" and given[given.index("--logs_dir") + 1] == f"{machine}/logs"
+    assert f"machine {rank} of 2 at 10.0.0.1, 29500" in log
+    assert (machine / own / "training_configs" / "command").exists()
+    assert sorted(path.name for path in (machine / "logs").iterdir()) == (
+        ["distribute_train.log", "training_configs"] if rank == "0" else ["machine_1"])
+
+
 def test_evaluation_runs_in_the_foreground_and_passes_its_status_on(machine):
     result = run_script(machine, "run_eval_gpu.sh", "1", "best.ckpt", "data", "logs", "--metric_protocol", "adobe",
                         python="exit 3")
