@@ -12,6 +12,7 @@ import mindspore as ms
 import numpy as np
 import torch
 
+from matting.usage import program_parser
 from parity.compare import assert_equal, calibrate, carried, random_weights, renamed, taps
 
 NAMES = "mobilenet_v2_100", "mobilenetv2_100"  # of the network, mindcv's and timm's
@@ -123,7 +124,8 @@ def divergence(what, actual, reference):
     return ""
 
 
-def main():
+def main(argv=None):
+    program_parser("parity.guest", __doc__).parse_args(argv)
     mindcv, timm = import_guests()
     ms.set_context(mode=ms.PYNATIVE_MODE)
     ms.set_seed(0)  # of what mindcv drops in training
