@@ -65,6 +65,7 @@ FITS = {  # config.fit: what happens to an image whose sides are no multiples of
     "down_linear": Resizing(side_below_1600, cv2.INTER_LINEAR, cv2.INTER_LINEAR, cv2.INTER_LINEAR),  # huochaitiantang
     "pad": Padding(network_side),  # mmagic's Deep Image Matting
 }
+FITS["resize"] = FITS["up"]
 
 
 def to_network_input(image, trimap, config):

@@ -49,6 +49,10 @@ def test_verdicts_by_hand(tmp_path):
         assert verdicts(tmp_path, values) == ["out of range"]
 
 
+def test_the_other_word_for_up_is_compared_too(tmp_path):
+    assert verdicts(tmp_path, means(), fit="resize") == ["in range"]
+
+
 def test_half_of_the_last_digit():
     assert [half_digit(text) for text in ("45.8", "0.013", "54.42", "46")] == pytest.approx([0.05, 0.0005, 0.005, 0.5])
 

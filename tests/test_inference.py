@@ -66,7 +66,7 @@ def test_odd_sizes_are_resized_up_and_back():
     ((31, 1650), (32, 1664), (32, 1632), (32, 1600)),
 ])
 def test_each_fit_has_its_sizes(size, up, down, down_linear):
-    sizes = {"up": up, "down": down, "down_linear": down_linear, "pad": up}
+    sizes = {"up": up, "resize": up, "down": down, "down_linear": down_linear, "pad": up}
     assert {fit: to_network_input(read_only(smooth(*size)), read_only(trimap_of(*size)), config).shape[2:]
             for fit, config in FITTED.items()} == sizes
 

@@ -29,7 +29,7 @@ def own(tmp_path, **changes):
 
 
 @pytest.mark.parametrize(("fit", "sides"), [("up", {(64, 64), (96, 64)}), ("down", {(32, 32), (64, 32), (64, 64)}),
-                                            ("pad", {(64, 64), (96, 64)})])
+                                            ("pad", {(64, 64), (96, 64)}), ("resize", {(64, 64), (96, 64)})])
 def test_each_image_keeps_its_size_and_the_network_sees_its_fit(tmp_path, composites, fit, sides):
     """Measured again from the files, with the set's own mattes."""
     seen = set()

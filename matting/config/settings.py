@@ -23,7 +23,7 @@ CHOICES = {
     "unknown_regions": ("band", "varied"),
     "augmentation": ("none", "strong"),
     "layout": ("auto", "prepared", "folders", "composition_1k", "alphamatting", "alphamatting_trimap2"),
-    "fit": ("up", "down", "down_linear", "pad"),
+    "fit": ("up", "down", "down_linear", "pad", "resize"),
     "metric_protocol": ("release", "adobe"),
     "device_target": ("GPU", "Ascend", "CPU"),
 }

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from matting.config import RESOLVED_NAME, read_yaml
 from matting.dataset.aim500 import VALIDATION_STEMS
 from matting.dataset.layouts import PREPARED, find_layout
+from matting.inference import FITS
 from matting.metrics import METRICS
 
 TABLE = Path(__file__).with_name("expected.csv")
@@ -105,7 +106,8 @@ def judge(config, composites, means):
 
 def comparable(row, config):
     """Whether the evaluation's conditions are those of the row."""
-    return all(getattr(row, column) == as_flag(getattr(config, key)) for column, key in CONDITIONS.items())
+    same = {column: getattr(row, column) == as_flag(getattr(config, key)) for column, key in CONDITIONS.items()}
+    return all({**same, "fit": FITS[row.fit] == FITS[config.fit]}.values())
 
 
 def as_flag(value):
