@@ -1,6 +1,7 @@
 """The whole workflow on a drawn data set: prepare, train, evaluate before and after, export, predict.
 
-`make demo` shows IndexNet, `make demo-dim` (python scripts/demo.py dim) Deep Image Matting.
+At the end a real photograph is matted by the weights that come with the project, where there are any. `make demo` shows
+IndexNet, `make demo-dim` (python scripts/demo.py dim) Deep Image Matting.
 """
 import argparse
 import json
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = "matting/weights/indexnet.onnx"
 CPU = ("--device_target", "CPU")
 SIZE = ("--img_size", 448, 448)
 TRAINING = ("--input_size", 96, "--batch_size", 4, "--log_every", 10, "--num_workers", 1, *SIZE, *CPU)
@@ -90,11 +92,16 @@ def main(argv=None):
         run("ms_impl.predict", "--ckpt_url", checkpoint.with_suffix(".mindir"), path.relative_to(ROOT), trimap,
             "-o", predictions, "--background", "#00b140", *CPU)
     draw_contact_sheet(composites, trimaps, predictions, folder / "demo.png")
+    shipped = (ROOT / SHIPPED).is_file()
+    if shipped:
+        print("\n# a real photograph, by the weights that come with the project")
+        run("scripts.photograph", "-o", folder / "photograph")
 
     print(f"\n{table(reports)}\n\n{time.perf_counter() - began:.0f} seconds\n"
           f"pictures:    {folder / 'demo.png'} (composite, trimap, matte, true matte, over green), {predictions}\n"
           f"evaluations: {folder / 'eval'}\n"
-          f"curves:      tensorboard --logdir {folder / 'trained'}")
+          f"curves:      tensorboard --logdir {folder / 'trained'}" +
+          f"\nphotograph:  {folder / 'photograph/steps.png'} (photograph, trimap, matte, over green)" * shipped)
 
 
 def run(program, *arguments):

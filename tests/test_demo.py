@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from matting.config import MODELS, config_parser, load_config
+from matting.config import MODELS, config_parser, load_config, shipped
 from matting.programs.prediction import add_arguments
 from scripts import demo
 
@@ -17,10 +17,12 @@ class StandIn:
         self.root = root
         self.trained, self.evaluated = [], []  # configurations; checkpoints
         self.predicted_with = set()
+        self.photographed = []  # its arguments
 
     def __call__(self, program, *arguments):
         words = list(map(str, arguments))
-        if program == "data.synthetic":
+        if program in ("data.synthetic", "scripts.photograph"):
+            self.photographed += [words] * (program == "scripts.photograph")
             return
         if program == "data.process_dataset":
             for place in ("merged/a_0", "trimap/a", "mask/a"):
@@ -55,9 +57,11 @@ class StandIn:
 @pytest.mark.parametrize(("model", "rows"), [("indexnet", ["trained"]),
                                              ("dim", ["encoder_decoder", "refine", "finetune"])])
 def test_the_demonstration_trains_and_evaluates_every_stage(model, rows, tmp_path, monkeypatch, capsys):
-    programs = StandIn(tmp_path)
+    programs, demo_root = StandIn(tmp_path), demo.ROOT
     monkeypatch.setattr(demo, "run", programs)
     monkeypatch.setattr(demo, "ROOT", tmp_path)
+    if model == "indexnet":  # of the two, the one that finds weights in this test
+        programs.write(shipped.SHIPPED.relative_to(demo_root), "")
     demo.main([model])
 
     stages = [config.stage for config in programs.trained[1:]]  # the first is the untrained network
@@ -72,3 +76,5 @@ def test_the_demonstration_trains_and_evaluates_every_stage(model, rows, tmp_pat
     for number, row in enumerate(rows, 2):
         assert f"| {row} | {number} | {number} | {number} | {number} |" in printed
     assert f"tensorboard --logdir {demo.DEMOS[model].folder}/trained\n" in printed
+    assert programs.photographed == ([["-o", "build/demo/photograph"]] if model == "indexnet" else [])
+    assert ("photograph:  build/demo/photograph/steps.png (" in printed) == (model == "indexnet")

@@ -10,8 +10,10 @@ from matting import UserError, load
 from matting.config import shipped
 from matting.config.programs import PROGRAMS
 from matting.images.reading import read_alpha, read_image
+from scripts import photograph
+from tests import tiny_images
 from tests.test_runtimes import write_first_channel
-from tests.tiny_images import photograph, trimap_of, write_pair
+from tests.tiny_images import trimap_of, write_pair
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def test_a_named_file_wins(stand_in, tmp_path, caplog):
 
 
 def test_load_without_a_name_uses_them(stand_in):
-    image, trimap = photograph(64, 96), trimap_of(64, 96)
+    image, trimap = tiny_images.photograph(64, 96), trimap_of(64, 96)
     assert load().config.ckpt_url == str(stand_in)
     np.testing.assert_array_equal(load()(image, trimap), load(stand_in)(image, trimap))
 
@@ -68,3 +70,15 @@ def test_help_says_that_none_need_be_named(stand_in, capsys):
 
 def test_they_lie_in_the_package_for_the_wheel_to_take():
     assert shipped.SHIPPED.parent.name == "weights" and shipped.SHIPPED.parent.parent.name == "matting"
+
+
+def test_a_real_photograph_is_matted_by_them(stand_in, tmp_path, capsys):
+    photograph.main(["-o", str(tmp_path / "out")])
+    assert "out/steps.png: photograph, trimap, matte, cut-out over green" in capsys.readouterr().out
+    image, trimap, alpha, over_green = np.hsplit(read_image(tmp_path / "out" / "steps.png"), 4)
+    assert image.shape == (512, 512, 3) and set(np.unique(trimap)) == {0, 128, 255}
+    unknown = trimap == 128
+    assert abs(alpha.astype(int) - np.where(unknown, image[:, :, :1], trimap)).max() <= 1  # red is opaque
+    for y, x, known in ((80, 230, 255), (500, 100, 255), (100, 420, 0), (300, 10, 0)):  # hair, suit; shuttle, flag
+        assert (trimap[y, x] == known).all()
+        np.testing.assert_array_equal(over_green[y, x], image[y, x] if known else (0, 177, 64))
