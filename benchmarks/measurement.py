@@ -33,9 +33,10 @@ class Extent(NamedTuple):
     size: tuple  # (height, width)
     mattes: int
     transcribed: int  # of them
+    rounds: int  # of the program on one core and on two, by turns
 
 
-FULL, QUICK = Extent((1080, 1620), 1000, 40), Extent((54, 81), 40, 2)
+FULL, QUICK = Extent((1080, 1620), 1000, 40, 3), Extent((54, 81), 40, 2, 1)
 
 
 def write_mattes(folder, size, count):
@@ -93,21 +94,23 @@ def time_transcription(folder, protocol, count):
 
 
 def main(argv=None):
-    (height, width), mattes, count = read_extent("benchmarks.measurement", __doc__, FULL, QUICK, argv)
+    (height, width), mattes, count, rounds = read_extent("benchmarks.measurement", __doc__, FULL, QUICK, argv)
     cores = sorted(os.sched_getaffinity(0))
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_mattes(folder, (height, width), mattes)
-        print(f"{mattes:,} mattes of {width}x{height}\n\n| protocol | transcription, ms of a core | "
+        print(f"{mattes:,} mattes of {width}x{height}, medians of {rounds}\n\n"
+              "| protocol | transcription, ms of a core | "
               "matting.evaluate, ms of a core | ratio | 1 core, s | 2 cores, s | times one core |\n"
-              "|---|---|---|---|---|---|---|")
+              "|---|---|---|---|---|---|---|", flush=True)
         for protocol in PROTOCOLS:
             slow, fast = (time_on_a_core(folder, protocol, count)
                           for time_on_a_core in (time_transcription, time_measuring))
-            one, two = (time_program(folder, protocol, used) for used in (cores[-1:], cores[-2:]))
+            timed = [[time_program(folder, protocol, used) for used in (cores[-1:], cores[-2:])] for _ in range(rounds)]
+            one, two = (statistics.median(seconds) for seconds in zip(*timed, strict=True))
             print(f"| {protocol} | {1000 * slow:.1f} | {1000 * fast:.1f} | {slow / fast:.1f} | {one:.1f} | {two:.1f} | "
-                  f"{one / two:.2f} |")
+                  f"{one / two:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
