@@ -1,4 +1,7 @@
 """Both loaders give the same batches, whatever the number of processes and devices, and fail in the same clear way."""
+import itertools
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -151,3 +154,41 @@ main()
     assert "error: loading stopped: " in result.stderr.splitlines()[-1]  # a thread of PyTorch's may write beside it
     assert "UserError" not in result.stderr and result.stderr.count("error: ") == 1, result.stderr
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("name", [pytest.param("mindspore", marks=pytest.mark.full), "torch"])
+def test_a_sigterm_to_the_whole_process_group_saves_the_step(root, name):
+    """As `timeout` sends it, to the loader processes, too: they die in the middle of a step."""
+    program = f"""
+import sys, time
+from functools import partial
+import ms_impl
+from {LOADERS[name].__module__} import TrainingLoader
+from matting.errors import entry_point
+from matting.training.trainer import Trainer
+from tests.tiny_data import tiny_config
+from tests.tiny_training import STAGE, LinearLearner
+
+class Slow(LinearLearner):
+    def step(self, batch, rate):
+        print("in a step", flush=True)
+        for _ in range(10):
+            time.sleep(0.1)
+        return super().step(batch, rate)
+
+@entry_point
+def main(argv=None):
+    config = tiny_config(sys.argv[1], logs_dir=sys.argv[1] + "/logs", val_every=0, milestones=(2,))
+    loader = partial(TrainingLoader, config, 0, 1)
+    Trainer(STAGE, Slow(), loader, loader().steps_per_epoch, None, config).run()
+
+main()
+"""
+    with subprocess.Popen([sys.executable, "-c", program, str(root)], text=True, start_new_session=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as training:
+        said = list(itertools.takewhile(lambda line: line != "in a step\n", training.stdout))
+        os.killpg(training.pid, signal.SIGTERM)
+        said += training.stdout
+    assert training.returncode == 128 + signal.SIGTERM, said
+    assert "stopped by SIGTERM; the same command with --resume True continues" in said[-1]
+    assert [path.name for path in (root / "logs").glob("*.bin")] == ["tiny-1_1.bin"]
