@@ -4,6 +4,7 @@ All but one of these tests are long: python -m pytest -m full tests/test_machine
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -119,44 +120,52 @@ def test_two_machines_of_two_processes_learn_what_one_process_does(machines, tmp
     assert_equals_one_process(tmp_path / HOSTS[0], tmp_path)
 
 
-def cut(machines):
+def cut(machines, launchers):
     machines[1].cut()
 
 
-def kill_first(machines):
+def kill_first(machines, launchers):
     machines[0].kill()
 
 
-def kill_second(machines):
+def kill_second(machines, launchers):
     machines[1].kill()
 
 
-# How a machine is lost, and what each that is left says of it.
-LOSSES = {"cable cut": (cut, ["machine 1 (second) is lost", "machine 0 (first) is lost"]),
-          "second killed": (kill_second, ["machine 1 (second) is lost", None]),
-          "first killed": (kill_first, [None, "machine 0 (first) is lost"])}
+def terminate_second(machines, launchers):
+    launchers[1].terminate()
 
 
-class Loss(NamedTuple):
-    """How a training ended that lost a machine."""
+KILLED, STOPPED = (-signal.SIGKILL, ""), (128 + signal.SIGTERM, "stopped by SIGTERM; the same command with --resume")
+# How a training is ended, and how each machine's launcher then does: status, and what it says.
+WAYS = {
+    "cable cut": (cut, [(1, "machine 1 (second) is lost, so all others are ended"),
+                        (1, "machine 0 (first) is lost, so all others are ended")]),
+    "second killed": (kill_second, [(1, "machine 1 (second) is lost, so all others are ended"), KILLED]),
+    "first killed": (kill_first, [KILLED, (1, "machine 0 (first) is lost, so all others are ended")]),
+    "SIGTERM to the second": (terminate_second, [STOPPED, STOPPED])}
 
-    ends: list  # (status, output) of each machine's launcher
+
+class End(NamedTuple):
+    """How a training ended."""
+
+    launchers: list  # (status, output) of each machine's
     seconds: float  # until those that were left had ended
 
 
 @pytest.fixture(scope="module")
-def lost(machines, tmp_path_factory):
-    """(folder of a training that nothing interrupted, that of one that was ended in all ways of LOSSES and continued,
-    {way: Loss}, the end of the last continuation, the addresses at which that listened on each machine).
+def ended(machines, tmp_path_factory):
+    """(folder of a training that nothing interrupted, that of one that was ended in all WAYS and continued, {way: End},
+    how the last continuation ended, the addresses at which that listened on each machine).
     """
-    folder, whole, found = tmp_path_factory.mktemp("lost"), tmp_path_factory.mktemp("whole"), {}
+    folder, whole, found = tmp_path_factory.mktemp("ended"), tmp_path_factory.mktemp("whole"), {}
     more = ("--before", str(whole))
-    for epoch, (way, (lose, _)) in enumerate(LOSSES.items(), 2):
+    for epoch, (way, (end, _)) in enumerate(WAYS.items(), 2):
         running = launch(machines, folder, 1, *more)
         wait_for_epoch(folder / HOSTS[0], running[0], epoch)
-        lose(machines)
+        end(machines, running)
         began = time.monotonic()
-        found[way] = Loss(finish(running), time.monotonic() - began)
+        found[way] = End(finish(running), time.monotonic() - began)
         for machine in machines:
             machine.connect()
         more = ("--resume", "True")
@@ -170,34 +179,32 @@ def lost(machines, tmp_path_factory):
 
 
 @pytest.mark.full
-def test_two_machines_of_one_process_learn_what_one_process_does(lost, tmp_path):
-    assert_equals_one_process(lost[0], tmp_path)
+def test_two_machines_of_one_process_learn_what_one_process_does(ended, tmp_path):
+    assert_equals_one_process(ended[0], tmp_path)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("way", LOSSES)
-def test_a_machine_that_is_lost_ends_the_rest_with_its_name(way, lost):
-    loss = lost[2][way]
-    assert loss.seconds < LIMIT
-    for (status, output), said in zip(loss.ends, LOSSES[way][1], strict=True):
-        assert status == (1 if said else -9), output[-3000:]
-        assert f"{said or ''}, so all others are ended" in output or not said
-        assert "Traceback" not in output
+@pytest.mark.parametrize("way", WAYS)
+def test_a_machine_that_is_lost_ends_the_rest_with_its_name_and_one_that_is_stopped_stops_it(way, ended):
+    end = ended[2][way]
+    assert end.seconds < LIMIT
+    for (status, output), (expected, said) in zip(end.launchers, WAYS[way][1], strict=True):
+        assert status == expected and said in output and "Traceback" not in output, output[-3000:]
 
 
 @pytest.mark.full
-def test_after_every_loss_the_last_checkpoint_continues_to_bit_for_bit_the_same(lost):
-    whole, folder, found, ends, _ = lost
+def test_after_every_end_the_last_checkpoint_continues_to_bit_for_bit_the_same(ended):
+    whole, folder, found, ends, _ = ended
     assert [status for status, _ in ends] == [0, 0], ends
     assert losses(folder) == losses(whole)
     assert largest_difference(learned(folder), learned(whole)) == 0
-    _, *continuations = [loss.ends[0][1] for loss in found.values()] + [ends[0][1]]
+    _, *continuations = [end.launchers[0][1] for end in found.values()] + [ends[0][1]]
     assert all(f" to {LAST_STEP}, into" in output and "from step 0 " not in output for output in continuations)
 
 
 @pytest.mark.full
-def test_nothing_listens_but_at_the_machines_own_addresses(lost):
-    assert lost[4] == [{address} for address in ADDRESSES]
+def test_nothing_listens_but_at_the_machines_own_addresses(ended):
+    assert ended[4] == [{address} for address in ADDRESSES]
 
 
 @pytest.mark.full
