@@ -6,6 +6,7 @@ mattes, OUT/metrics.csv has every figure. What the classical methods gave stays 
 """
 import csv
 import fnmatch
+import logging
 import statistics
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from matting import load
 from matting.classical import METHODS, Store
@@ -32,6 +34,8 @@ from matting.metrics import METRICS, PROTOCOLS, evaluate
 from matting.programs.evaluation import check_all_there, photographs
 from matting.trimap import fuse
 from matting.usage import program_parser
+
+log = logging.getLogger(__name__)
 
 HALF = "a matte of 0.5"
 CELL, GAP = 240, 6  # pixels of the contact sheet: the longer side of a picture, the space between pictures
@@ -99,21 +103,38 @@ def read_sample(files):
 
 
 def measure(composites, compared, keep=lambda sample, mattes: None):
-    """ValidationComposites by {name: method} -> [Result]; keep(Sample, {name: (H, W) uint8 matte}) for each image."""
+    """ValidationComposites by {name: method} -> [Result]; keep(Sample, {name: (H, W) uint8 matte}) for each image.
+
+    An image that a method cannot matte is left out for all, and the log says why; raises UserError where none is left.
+    """
     results = []
-    with tqdm(total=len(composites) * len(compared), disable=None, unit="matte") as progress:
+    with logging_redirect_tqdm(), tqdm(total=len(composites) * len(compared), disable=None, unit="matte") as progress:
         for files in composites:
-            sample, mattes = read_sample(files), {}
-            for name, method in compared.items():
-                progress.set_description(f"{sample.name} {Path(name).name}")
-                with short_of_memory(f"{sample.name} by {name}", SMALLER):
-                    mattes[name], seconds = _named(sample, name, method)
-                metrics = {protocol: evaluate(mattes[name], sample.alpha, sample.trimap, protocol)
-                           for protocol in PROTOCOLS}
-                results.append(Result(sample.name, name, seconds, metrics))
-                progress.update()
+            sample = read_sample(files)
+            try:
+                mattes, of_sample = _measure(sample, compared, progress)
+            except UserError as error:
+                log.warning("left out: %s", error)
+                problem = error
+                continue
+            results += of_sample
             keep(sample, mattes)
+    if not results:
+        raise problem
     return results
+
+
+def _measure(sample, compared, progress):
+    """-> {name: (H, W) uint8 matte}, [Result]."""
+    mattes, results = {}, []
+    for name, method in compared.items():
+        progress.set_description(f"{sample.name} {Path(name).name}")
+        with short_of_memory(f"{sample.name} by {name}", SMALLER):
+            mattes[name], seconds = _named(sample, name, method)
+        metrics = {protocol: evaluate(mattes[name], sample.alpha, sample.trimap, protocol) for protocol in PROTOCOLS}
+        results.append(Result(sample.name, name, seconds, metrics))
+        progress.update()
+    return mattes, results
 
 
 def _named(sample, name, method):
@@ -231,7 +252,8 @@ def main(argv=None):
     composites = find_composites(arguments.data_dir, arguments.layout, arguments.val_list)
     compared = methods(arguments.ckpt_url, Store(out / "classical"), arguments.device_target)
     results = compare(composites, compared, out, arguments.shown)
-    print(f"{len(composites)} images of {arguments.data_dir}, mattes of 8 bits at the images' own size")
+    measured = len({result.image for result in results})
+    print(f"{measured} of {len(composites)} images of {arguments.data_dir}, mattes of 8 bits at the images' own size")
     for pattern in arguments.groups:
         group = of_group(results, pattern)
         print(f"\n{len({result.image for result in group})} images {pattern}:\n\n" + "\n".join(table(group)))

@@ -56,7 +56,7 @@ def test_every_method_is_measured_by_both_protocols_on_its_8_bit_matte(prepared,
             expected = evaluate(mattes[row["method"]], alpha, trimap, row["protocol"])
             assert {name: float(row[name]) for name in METRICS} == pytest.approx(expected, abs=1e-9), row
     table = capsys.readouterr().out
-    assert "2 images of" in table
+    assert "2 of 2 images of" in table
     for protocol in PROTOCOLS:
         assert f"| {protocol} | {network} | 0.000 | 0.00000 | 0.000 | 0.000 | " in table
         assert f"| {protocol} | {HALF} | 0.000" not in table
@@ -114,9 +114,23 @@ def test_a_long_heading_keeps_its_end():
     assert (long < 128).sum() > (short < 128).sum() > 0
 
 
-def test_what_fails_names_image_and_method(prepared, tmp_path, capsys):
-    trimap = prepared / "validation" / "trimap" / "standing.png"
-    Image.fromarray(np.full(PORTRAIT, 128, np.uint8)).save(trimap)
+def all_unknown(prepared, name):
+    Image.fromarray(np.full(PORTRAIT if name == "standing" else LANDSCAPE, 128, np.uint8)).save(
+        prepared / "validation" / "trimap" / f"{name}.png")
+
+
+def test_an_image_that_a_method_cannot_matte_is_left_out_for_all(prepared, guesses, tmp_path, capsys, caplog):
+    all_unknown(prepared, "standing")
+    main([str(prepared), "-o", str(tmp_path / "out")])
+    assert "left out: standing_0 by closed_form: closed_form: the trimap has no background" in caplog.text
+    assert "1 of 2 images of" in capsys.readouterr().out
+    with (tmp_path / "out" / "metrics.csv").open() as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {"lying_0"}
+
+
+def test_where_nothing_can_be_compared_the_last_reason_is_given(prepared, tmp_path, capsys):
+    for name in ("lying", "standing"):
+        all_unknown(prepared, name)
     with pytest.raises(SystemExit, match="^1$"):
         main([str(prepared), "-o", str(tmp_path / "out")])
     assert "error: standing_0 by closed_form: closed_form: the trimap has no background" in capsys.readouterr().err
