@@ -7,14 +7,13 @@ import numpy as np
 from matting.errors import UserError
 from matting.inference import STRIDE, to_alpha, to_network_input
 from matting.tiling import estimate_in_windows, holds, window_for
-from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN, fuse, unknown_region
+from matting.trimap import fuse, unknown_region
 from matting.trimap.sizes import resize_trimap
 
 TILE = 1024  # pixels of side: MindSpore takes 2.4 GiB for such a window, 3.5 GiB for one of 1280
-REACH = 48  # pixels from any known pixel beyond which the network guesses; in training it never was farther than 19
-LEAST = 1024  # pixels, the longer side that a photograph is not reduced below
-SURE = 0.02  # how near to 0 or 1 alpha is, in the whole neighbourhood, where the reduced photograph decides
-NEIGHBOURHOOD = 7  # pixels of side, of the reduced photograph
+# Both as benchmarks.working_size measured, docs/photos.md.
+REACH = 48  # pixels from any known pixel beyond which a reduced photograph is matted better
+LEAST = 600  # pixels, the longer side that a photograph is not reduced below
 SMALLER = "scale image and trimap down, or lower --tile (tile= in Python)"  # where memory runs out
 
 
@@ -42,16 +41,14 @@ def estimate_alpha(predict, image, trimap, config, size=None, scale=DEFAULT_SCAL
 
     predict: (1, 4, h, w) -> (1, 1, h, w) float32 arrays; never called where nothing is unknown. size: the one (h, w)
     that it takes, if there is only one. Where unknown pixels lie farther from known ones than REACH, the photograph is
-    matted reduced first; what that leaves in doubt is matted at full resolution.
+    matted reduced, and the matte enlarged.
     """
     if not unknown_region(trimap).any():
         return fuse(np.zeros(trimap.shape, np.float32), trimap)
     reduction = reduction_for(trimap, scale.max_side)
     if reduction < 1:
         coarse = _estimate(predict, *reduce(image, trimap, reduction), config, size, scale)
-        if scale.max_side:
-            return enlarged(coarse, trimap)
-        trimap = narrowed(trimap, coarse)
+        return enlarged(coarse, trimap)
     return _estimate(predict, image, trimap, config, size, scale)
 
 
@@ -78,16 +75,6 @@ def reduction_for(trimap, max_side=0):
     if not unknown.all():
         farthest = cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5).max()
     return min(1, max(REACH / max(farthest, 1), LEAST / longer))
-
-
-def narrowed(trimap, coarse):
-    """The trimap, known also where a (h, w) alpha of the reduced photograph is sure of it."""
-    neighbours = np.ones((NEIGHBOURHOOD, NEIGHBOURHOOD), np.uint8)
-    decided = np.full(coarse.shape, UNKNOWN, np.uint8)
-    decided[cv2.dilate(coarse, neighbours) < SURE] = BACKGROUND
-    decided[cv2.erode(coarse, neighbours) > 1 - SURE] = FOREGROUND
-    decided = cv2.resize(decided, trimap.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.where(unknown_region(trimap), decided, trimap)
 
 
 def _estimate(predict, image, trimap, config, size, scale):

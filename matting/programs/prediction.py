@@ -21,8 +21,8 @@ def add_arguments(parser):
     parser.add_argument("--tile", type=int, metavar="PIXELS", default=DEFAULT_SCALE.tile, help="side of the windows "
                         "that a large photograph is matted in; larger ones take more memory (default: %(default)s)")
     parser.add_argument("--max_side", type=int, metavar="PIXELS", default=0, help="matte the photograph reduced to "
-                        "this longer side, and enlarge the matte; 0: reduced only as a first look where a wide region "
-                        "is unknown (default: %(default)s)")
+                        "this longer side, and enlarge the matte; 0: reduced only where a wide region is unknown "
+                        "(default: %(default)s)")
 
 
 class Job(NamedTuple):

@@ -6,11 +6,15 @@ import numpy as np
 
 from matting.errors import UserError
 from matting.trimap import BACKGROUND, FOREGROUND
-from matting.trimap.marks import resize_marks
+from matting.trimap.marks import UNMARKED, resize_marks
 
 SIDE = 800  # pixels, of the reduced photograph that is cut: seconds, and the band makes up for what is lost
 ROUNDS = 5
 COLOURS_NEEDED = 5  # pixels of object and of background, one for each component of OpenCV's colour models
+SHADES = 8  # colours that strokes of a kind are summed up by
+UNLIKE = 10  # distance in CIELAB beyond which a colour is none of the background's strokes
+ISLAND = 0.02  # of the largest part's area, below which a part that no stroke marks is dropped
+HOLE = 0.002  # of the object's area, below which a hole that no stroke marks is filled
 SEED = 0  # of OpenCV's k-means, so that equal input gives equal masks
 
 
@@ -52,8 +56,8 @@ class Box(NamedTuple):
 def mask_from_marks(image, box=None, marks=None):
     """(H, W, 3) uint8 RGB, a Box, (H, W) marks or both -> (h, w) uint8 mask of 0 and 255, of at most SIDE pixels.
 
-    Outside a box all is background. Without one, what is not marked starts as the nearest mark's kind. Raises
-    UserError where GrabCut has nothing to start from or finds no object.
+    Outside a box all is background. Without one, what is not marked starts as what its colour resembles. Small parts
+    and holes that are not marked go. Raises UserError where GrabCut has nothing to start from or finds no object.
     """
     height, width = image.shape[:2]
     scale = min(1, SIDE / max(height, width))
@@ -64,34 +68,62 @@ def mask_from_marks(image, box=None, marks=None):
         labels[:] = cv2.GC_BGD
         labels[rows, columns] = cv2.GC_PR_FGD
     labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
-    if marks is not None:
-        labels = _with_marked(labels, resize_marks(marks, size), box is None)
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    cv2.setRNGSeed(SEED)
+    marks = np.full(size, UNMARKED, np.uint8) if marks is None else resize_marks(marks, size)
+    if box is None:
+        labels = _by_colour(small, marks)
+    labels[marks == BACKGROUND], labels[marks == FOREGROUND] = cv2.GC_BGD, cv2.GC_FGD
     objects = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if min(np.count_nonzero(objects), np.count_nonzero(~objects)) < COLOURS_NEEDED:
         raise UserError("too little is marked to tell the object from the background; mark some of both")
-    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    cv2.setRNGSeed(SEED)
     labels = cv2.grabCut(small, labels, None, None, None, ROUNDS, cv2.GC_INIT_WITH_MASK)[0]
     mask = np.where((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), np.uint8(255), np.uint8(0))
     if not mask.any():
         raise UserError("no object was found that differs from what lies around it; mark it with --strokes")
+    return tidy_mask(mask, marks)
+
+
+def tidy_mask(mask, marks):
+    """(h, w) mask and marks -> the mask without the islands and holes that are small and hold no mark of their kind."""
+    mask = mask.copy()
+    for part, area, largest in _parts(mask > 0):
+        if area < ISLAND * largest and not (part & (marks == FOREGROUND)).any():
+            mask[part] = 0
+    found = np.count_nonzero(mask)
+    for part, area, _ in _parts(mask == 0):
+        if area < HOLE * found and not (part & (marks == BACKGROUND)).any():
+            mask[part] = 255
     return mask
 
 
-def _with_marked(labels, marks, spread):
-    """GrabCut's labels with marked pixels sure; `spread`: every other starts as the kind of mark nearest to it."""
-    marked = {value: marks == value for value in (BACKGROUND, FOREGROUND)}
-    if spread:
-        to_background, to_object = (_distance_to(marked[value]) for value in (BACKGROUND, FOREGROUND))
-        labels = np.where(to_object < to_background, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_PR_BGD))
-    labels = labels.copy()
-    labels[marked[BACKGROUND]] = cv2.GC_BGD
-    labels[marked[FOREGROUND]] = cv2.GC_FGD
-    return labels
+def _parts(region):
+    """Yield each connected part of a (h, w) bool region, its area and that of the largest."""
+    count, numbers, facts, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    areas = facts[:, cv2.CC_STAT_AREA]
+    for number in range(1, count):
+        yield numbers == number, areas[number], areas[1:].max()
 
 
-def _distance_to(region):
-    """(H, W) bool -> (H, W) float32, pixels to the nearest one of the region; infinite where it is empty."""
-    if not region.any():
-        return np.full(region.shape, np.inf, np.float32)
-    return cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+def _by_colour(image, marks):
+    """GrabCut's labels to start from: object is what resembles its strokes more, or nothing that is marked background.
+
+    By the nearest mark, parts of other colours than the stroke's would start, and mostly stay, on the wrong side.
+    """
+    pixels = cv2.cvtColor(image / np.float32(255), cv2.COLOR_RGB2LAB)
+    to_background, to_object = (_distance_in_colour(pixels, marks == value) for value in (BACKGROUND, FOREGROUND))
+    objects = (to_object < to_background) | ((to_background > UNLIKE) & (marks == FOREGROUND).any())
+    return np.where(objects, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_PR_BGD))
+
+
+def _distance_in_colour(pixels, region):
+    """(H, W, 3) float32, (H, W) bool -> (H, W), how far each colour is from the region's; infinite without a region."""
+    nearest = np.full(region.shape, np.inf, np.float32)
+    colours = pixels[region]
+    if not len(colours):
+        return nearest
+    criteria = (cv2.TERM_CRITERIA_COUNT, ROUNDS, 0)
+    centres = cv2.kmeans(colours, min(SHADES, len(colours)), None, criteria, 1, cv2.KMEANS_PP_CENTERS)[2]
+    for centre in centres:
+        np.minimum(nearest, np.linalg.norm(pixels - centre, axis=2), out=nearest)
+    return nearest
