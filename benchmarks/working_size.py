@@ -22,7 +22,9 @@ from matting.trimap.sizes import resize_trimap
 from matting.usage import program_parser
 
 RADII = (10, 40, 100)  # pixels of the photograph as it is, of the unknown region around what is soft
-SIDES = (600, 800, 1200, 1600)  # pixels of the longer side; besides these the full size and what is chosen unasked
+UNASKED, FULL_SIZE = 0, 16384  # as --max_side
+SIDES = (600, 800, 1200, 1600, FULL_SIZE, UNASKED)  # pixels of the longer side
+TITLES = {UNASKED: "unasked", FULL_SIZE: "full size"}
 PROTOCOL = "adobe"
 QUICK_SIDE = 96  # pixels, which --quick reduces the photographs to
 
@@ -52,15 +54,15 @@ def main(argv=None):
                         "that the network was not trained on")
     parser.add_argument("--radii", type=int, nargs="+", default=RADII, metavar="PIXELS", help="of the unknown regions, "
                         f"in the photograph as it is (default: {' '.join(map(str, RADII))})")
-    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, metavar="PIXELS", help="longer sides to work at "
-                        f"(default: {' '.join(map(str, SIDES))})")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, metavar="PIXELS", help="longer sides to work at; "
+                        f"{UNASKED}: what is chosen unasked (default: {' '.join(map(str, SIDES))})")
     parser.add_argument("--enlarged", type=int, default=3, metavar="TIMES", help="default: %(default)s")
     add_quick(parser)
     arguments = parser.parse_args(argv)
     network = load(arguments.ckpt_url)
     config = make_config({"data_dir": arguments.data_dir, "val_list": arguments.val_list})
     photographs = as_they_are(config, "folders")
-    titles = [*map(str, arguments.sides), "full size", "unasked"]
+    titles = [TITLES.get(side, str(side)) for side in arguments.sides]
     print(f"Photographs enlarged {arguments.enlarged} times; of each working size the mean difference from the true "
           "alpha, and the gradient error, over unknown pixels\n")
     print(f"| radius | photograph | farthest | {' | '.join(titles)} |\n|---|---|---|{'---|' * len(titles)}", flush=True)
@@ -88,7 +90,7 @@ def measured(network, enlarged, sides):
     """[(mean absolute difference, gradient error)] of each working size."""
     tiles = unknown_tiles(unknown_region(enlarged.trimap))
     truth, found = stretch(enlarged.alpha), []
-    for side in (*sides, max(enlarged.trimap.shape), 0):
+    for side in sides:
         alpha = network.alpha(enlarged.image, enlarged.trimap, Scale(max_side=side))
         difference = np.abs(alpha - enlarged.alpha)[unknown_region(enlarged.trimap)].mean()
         found.append((difference, gradient_error(stretch(alpha), truth, tiles, PROTOCOL)))
