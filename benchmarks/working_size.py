@@ -54,8 +54,9 @@ def main(argv=None):
                         "that the network was not trained on")
     parser.add_argument("--radii", type=int, nargs="+", default=RADII, metavar="PIXELS", help="of the unknown regions, "
                         f"in the photograph as it is (default: {' '.join(map(str, RADII))})")
-    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, metavar="PIXELS", help="longer sides to work at; "
-                        f"{UNASKED}: what is chosen unasked (default: {' '.join(map(str, SIDES))})")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, metavar="PIXELS",
+                        help=f"longer sides to work at; {UNASKED}: what is chosen unasked (default: "
+                        f"{' '.join(map(str, SIDES))})")
     parser.add_argument("--enlarged", type=int, default=3, metavar="TIMES", help="default: %(default)s")
     add_quick(parser)
     arguments = parser.parse_args(argv)
