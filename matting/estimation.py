@@ -11,9 +11,9 @@ from matting.trimap import fuse, unknown_region
 from matting.trimap.sizes import resize_trimap
 
 TILE = 1024  # pixels of side: MindSpore takes 2.4 GiB for such a window, 3.5 GiB for one of 1280
-# Both as benchmarks.working_size measured, docs/photos.md.
+# Both by python -m benchmarks.working_size, docs/photos.md.
 REACH = 48  # pixels from any known pixel beyond which a reduced photograph is matted better
-LEAST = 600  # pixels, the longer side that a photograph is not reduced below
+LEAST = 400  # pixels, the longer side that a photograph is not reduced below
 SMALLER = "scale image and trimap down, or lower --tile (tile= in Python)"  # where memory runs out
 
 

@@ -53,7 +53,7 @@ def test_small_photographs_are_not_reduced():
 
 
 def test_a_wide_region_is_seen_reduced():
-    """600 columns of 2000, reduced to 600 of which 180 are unknown; one of 90 columns is seen at full size."""
+    """600 unknown columns of 2000, reduced to 120 of 400; a strip of 90 columns is seen at full size."""
     network, direct = Red(), Red()
     alpha = estimate_alpha(network, edge(), strip(600), CONFIG, scale=Scale(tile=1024))
     assert network.sizes == [(LEAST * 3 // 4 // 32 * 32 + 32, LEAST // 32 * 32 + 32)]
