@@ -78,7 +78,8 @@ FULL = ("NODES=", "scripts.train_weights", "--data_dir photos", "photo_logs", "V
         "--layout folders", "--data_dir Composition-1k", "--out Adobe-431", "--data_dir Adobe-431",
         "--data_dir AIM-500 --logs_dir photo_eval",
         "--method knn", "benchmarks.quality", "--runtime lite", "--half",
-        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "parity.",
+        "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "benchmarks.working_size",
+        "benchmarks.photos", "benchmarks.folders", "parity.",
         # masks, and what is made of them
         "--box", "--strokes",
         # of the published weights one of each project is for every run

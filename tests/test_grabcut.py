@@ -42,6 +42,19 @@ def test_the_object_is_found(inputs):
     assert overlap(mask[:, ::-1].copy(), np.roll(where, 20, 1)) < 0.6  # what the comparison says of another place
 
 
+def test_what_looks_like_the_outside_is_background_in_a_box_too():
+    """A disc on a meadow under a patch of sky, most of which the box holds; without the look outside all of that stays."""
+    image, where = disc((140, 160), (60, 95), 30)
+    image[10:60, 60:150] = np.clip(np.random.default_rng(1).normal((90, 140, 230), 6, (50, 90, 3)), 0, 255)
+    assert overlap(mask_from_marks(image, Box(25, 12, 130, 118)), where) > 0.97
+
+
+def test_an_object_of_the_colours_around_it_starts_as_all_of_the_box():
+    image, _ = disc()
+    grey = np.repeat(image[:, :, 1:2] // 8 + 100, 3, axis=2)
+    assert mask_from_marks(grey, Box(30, 15, 62, 62)).any()
+
+
 def test_equal_input_gives_equal_masks():
     image, _ = disc()
     cv2.setRNGSeed(99)

@@ -12,7 +12,7 @@ SIDE = 800  # pixels, of the reduced photograph that is cut: seconds, and the ba
 ROUNDS = 5
 COLOURS_NEEDED = 5  # pixels of object and of background, one for each component of OpenCV's colour models
 SHADES = 8  # colours that strokes of a kind are summed up by
-UNLIKE = 10  # distance in CIELAB beyond which a colour is none of the background's strokes
+UNLIKE = 10  # distance in CIELAB beyond which a colour is none of the background's
 ISLAND = 0.02  # of the largest part's area, below which a part that no stroke marks is dropped
 HOLE = 0.002  # of the object's area, below which a hole that no stroke marks is filled
 SEED = 0  # of OpenCV's k-means, so that equal input gives equal masks
@@ -56,23 +56,21 @@ class Box(NamedTuple):
 def mask_from_marks(image, box=None, marks=None):
     """(H, W, 3) uint8 RGB, a Box, (H, W) marks or both -> (h, w) uint8 mask of 0 and 255, of at most SIDE pixels.
 
-    Outside a box all is background. Without one, what is not marked starts as what its colour resembles. Small parts
-    and holes that are not marked go. Raises UserError where GrabCut has nothing to start from or finds no object.
+    Outside a box all is background. What is not marked starts as what its colour resembles. Small parts and holes that
+    are not marked go. Raises UserError where GrabCut has nothing to start from or finds no object.
     """
     height, width = image.shape[:2]
     scale = min(1, SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    labels = np.full(image.shape[:2], cv2.GC_PR_FGD, np.uint8)
-    if box is not None:
-        rows, columns = box.inside(image.shape[:2])
-        labels[:] = cv2.GC_BGD
-        labels[rows, columns] = cv2.GC_PR_FGD
-    labels = cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    cv2.setRNGSeed(SEED)
     marks = np.full(size, UNMARKED, np.uint8) if marks is None else resize_marks(marks, size)
-    if box is None:
-        labels = _by_colour(small, marks)
+    outside = np.full(image.shape[:2], box is not None, np.uint8)
+    if box is not None:
+        outside[box.inside(image.shape[:2])] = 0
+    outside = cv2.resize(outside, size[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    cv2.setRNGSeed(SEED)
+    labels = _by_colour(small, np.where(outside, np.uint8(BACKGROUND), marks), box is not None)
+    labels[outside] = cv2.GC_BGD
     labels[marks == BACKGROUND], labels[marks == FOREGROUND] = cv2.GC_BGD, cv2.GC_FGD
     objects = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     if min(np.count_nonzero(objects), np.count_nonzero(~objects)) < COLOURS_NEEDED:
@@ -105,14 +103,19 @@ def _parts(region):
         yield numbers == number, areas[number], areas[1:].max()
 
 
-def _by_colour(image, marks):
-    """GrabCut's labels to start from: object is what resembles its strokes more, or nothing that is marked background.
+def _by_colour(image, marks, boxed):
+    """GrabCut's labels to start from: object is what resembles its strokes more, or nothing that is background.
 
-    By the nearest mark, parts of other colours than the stroke's would start, and mostly stay, on the wrong side.
+    marks: (H, W), BACKGROUND also outside a box. By the nearest mark, or as all of a box, parts of other colours would
+    start, and mostly stay, on the wrong side. Where a box holds the colours outside only, all of it starts as object.
     """
     pixels = cv2.cvtColor(image / np.float32(255), cv2.COLOR_RGB2LAB)
     to_background, to_object = (_distance_in_colour(pixels, marks == value) for value in (BACKGROUND, FOREGROUND))
-    objects = (to_object < to_background) | ((to_background > UNLIKE) & (marks == FOREGROUND).any())
+    objects = to_object < to_background
+    if boxed or (marks == FOREGROUND).any():
+        objects |= to_background > UNLIKE
+    if boxed and np.count_nonzero(objects) < COLOURS_NEEDED:
+        objects[:] = True
     return np.where(objects, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_PR_BGD))
 
 
