@@ -43,7 +43,7 @@ def test_the_object_is_found(inputs):
 
 
 def test_what_looks_like_the_outside_is_background_in_a_box_too():
-    """A disc on a meadow under a patch of sky, most of which the box holds; without the look outside all of that stays."""
+    """A disc under a patch of sky, most of which the box holds; without the look outside it would be object."""
     image, where = disc((140, 160), (60, 95), 30)
     image[10:60, 60:150] = np.clip(np.random.default_rng(1).normal((90, 140, 230), 6, (50, 90, 3)), 0, 255)
     assert overlap(mask_from_marks(image, Box(25, 12, 130, 118)), where) > 0.97
