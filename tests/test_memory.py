@@ -159,7 +159,8 @@ def test_a_photograph_that_is_too_large_is_named_in_one_line(place, module, weig
     program = LIMITED.format(module=module, mebibytes=mebibytes)
     finished = subprocess.run(
         [sys.executable, "-c", program, "--ckpt_url", str(place / weights), str(place / "photo.png"),
-         str(place / "trimap.png"), "-o", str(place / "out"), "--device_target", "CPU", "--tile", "4096"],
+         str(place / "trimap.png"), "-o", str(place / "out"), "--device_target", "CPU", "--tile", "4096",
+         "--max_side", "4096"],
         capture_output=True, text=True)
     assert finished.returncode == 1, finished.stderr
     line, = finished.stderr.splitlines()

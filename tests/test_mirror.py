@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = (ROOT / "ms_impl" / "src", ROOT / "torch_ref")
 # Lines that differ, of both sides together, beyond the frameworks' words: the most that a file may have.
-LARGEST = {"dataset": 65, "utils": 103, "layers": 4, "model": 2, "dim": 6,
+LARGEST = {"dataset": 68, "utils": 103, "layers": 4, "model": 2, "dim": 6,
            "index_blocks": 0, "resampling": 0, "modules": 0, "losses": 0}
 OWN = {"formulations", "__init__"}
 WORDS = (  # MindSpore's, or either's, as a regular expression; one for both

@@ -19,24 +19,15 @@ class TrainingLoader(TrainingBatches):
         with torch.profiler.record_function("import"):  # what DataLoader would import while its processes may be dying
             pass
         try:
-            for batch in _started(loader):
+            handler, batches = signal.getsignal(signal.SIGCHLD), iter(loader)
+            if signal.getsignal(signal.SIGCHLD) != handler:  # PyTorch's own raises in the middle of a step
+                signal.signal(signal.SIGCHLD, handler)
+            for batch in batches:
                 yield {name: column.numpy() for name, column in zip(COLUMNS, batch, strict=True)}
         except UserError as error:
             raise reported_by_worker(error) or error from None
         except RuntimeError as error:  # DataLoader's word for a process that was killed
             raise killed_worker(str(error).splitlines()[0]) from None
-
-
-def _started(loader):
-    """An iterator over the loader's batches that raises for a killed process when asked for the next one.
-
-    PyTorch would raise at any moment besides, from a signal: in the middle of a step, whose checkpoint is then lost.
-    """
-    handler = signal.getsignal(signal.SIGCHLD)
-    batches = iter(loader)
-    if signal.getsignal(signal.SIGCHLD) != handler:
-        signal.signal(signal.SIGCHLD, handler)
-    return batches
 
 
 def _ignore_interrupts(worker):
