@@ -25,8 +25,8 @@ from matting.trimap import FOREGROUND, UNKNOWN, make_trimap
 from matting.usage import program_parser
 
 ENLARGED = 4  # photographs are drawn so many times smaller: what is soft in them is soft as in a camera's
-BAND = 10  # pixels of the drawn size
-WHOLE = 16384  # --tile, as large as no photograph here
+BAND = 3  # pixels of the drawn size: no unknown pixel is so far from known ones that the photograph is reduced
+WHOLE = 16384  # --tile and --max_side, as large as no photograph here
 SEED = 3
 QUICK = 20  # times smaller are the photographs of --quick
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,15 +42,17 @@ class Case(NamedTuple):
     like: "str | None" = None  # the case whose alpha is the standard
 
 
-IN_ONE_PASS = ("--tile", str(WHOLE))
+FULL_SIZE = ("--max_side", str(WHOLE))  # never reduced
+IN_ONE_PASS = ("--tile", str(WHOLE), *FULL_SIZE)
 CASES = {
     "PyTorch, one pass": Case("torch_ref.predict", (3000, 4000), flags=IN_ONE_PASS),
-    "MindSpore": Case("ms_impl.predict", (3000, 4000), like="PyTorch, one pass"),
-    "MindSpore, half of the band": Case("ms_impl.predict", (3000, 4000), "half of the band"),
-    "PyTorch": Case("torch_ref.predict", (3000, 4000), like="PyTorch, one pass"),
-    "MindSpore, 48 megapixels": Case("ms_impl.predict", (6000, 8000)),
+    "MindSpore": Case("ms_impl.predict", (3000, 4000), flags=FULL_SIZE, like="PyTorch, one pass"),
+    "MindSpore, half of the band": Case("ms_impl.predict", (3000, 4000), "half of the band", FULL_SIZE),
+    "PyTorch": Case("torch_ref.predict", (3000, 4000), flags=FULL_SIZE, like="PyTorch, one pass"),
+    "MindSpore, 48 megapixels": Case("ms_impl.predict", (6000, 8000), flags=FULL_SIZE),
     "MindSpore, one pass of 1.6 times a window": Case("ms_impl.predict", (1400, 1880), flags=IN_ONE_PASS),
-    "MindSpore, windows": Case("ms_impl.predict", (1400, 1880), like="MindSpore, one pass of 1.6 times a window"),
+    "MindSpore, windows": Case("ms_impl.predict", (1400, 1880), flags=FULL_SIZE,
+                               like="MindSpore, one pass of 1.6 times a window"),
 }
 
 
@@ -109,14 +111,14 @@ def deep_alpha(folder):
 
 
 def draw(case, folder):
-    """A furry object before a landscape, drawn once a size -> {"photograph", "whole band", ...: file}."""
+    """Lace before a landscape, drawn once a size -> {"photograph", "whole band", ...: file}."""
     height, width = case.size
     names = ("photograph.jpg", "whole band.png", "half of the band.png")
     paths = {name.split(".")[0]: folder / f"{width}x{height} {name}" for name in names}
     if all(path.exists() for path in paths.values()):
         return paths
     rng, small = np.random.default_rng(SEED), (height // ENLARGED, width // ENLARGED)
-    alpha, colours = draw_object("hair", *small, rng)
+    alpha, colours = draw_object("lace", *small, rng)
     picture = composite_uint8(colours, draw_landscape(*small, rng), alpha)
     enlarged = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
     Image.fromarray(enlarged).save(paths["photograph"], quality=92)
