@@ -1,7 +1,9 @@
 """Networks ready to run: what they are called with, which runtime a file asks for, ONNX Runtime and its devices."""
 import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -150,6 +152,20 @@ def test_importing_matting_imports_nothing_else():
     imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     packages = {name.split(".")[0] for name in imported.split()}
     assert "matting" in packages and not packages & {"numpy", "cv2", "yaml", "torch", "mindspore", "onnxruntime"}
+
+
+@pytest.mark.parametrize(("program", "kept"), [
+    ("import onnxruntime", True),
+    ("from matting.runtimes.onnx import silent_runtime; silent_runtime()", False),
+], ids=["by itself", "by us"])
+def test_onnx_runtime_keeps_no_record_of_its_use(tmp_path, program, kept):
+    """It would send it to its maker. The first case is the control."""
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    if kept and not list(tmp_path.iterdir()):
+        pytest.skip("this version of ONNX Runtime keeps none anyway")
+    assert bool(list(tmp_path.iterdir())) == kept
 
 
 # --- the configuration ------------------------------------------------------

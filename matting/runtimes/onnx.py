@@ -1,4 +1,5 @@
 """ONNX files, run by ONNX Runtime alone, which is imported when the first one is opened."""
+import os
 from pathlib import Path
 
 from matting.errors import UserError, unreadable
@@ -11,17 +12,24 @@ CHANNELS = 4  # of a network's input
 
 def load_network(config):
     """The Network of config.ckpt_url, an .onnx; raises UserError where it, or the configured device, is unusable."""
-    import onnxruntime
-
     path = config.ckpt_url
     session = open_session(path, config.device_target, config.device_id)
     size = fixed_size(session)
-    return Network(of_one_size(predictor(session), path, size), config, size, {"onnxruntime": onnxruntime.__version__})
+    version = silent_runtime().__version__
+    return Network(of_one_size(predictor(session), path, size), config, size, {"onnxruntime": version})
+
+
+def silent_runtime():
+    """The package. Left alone it writes down how it is used, in the home folder, and sends that to its maker."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 def open_session(path, device_target="CPU", device_id=0):
     """An exported graph as an InferenceSession; raises UserError where it, or the device, is unusable."""
-    import onnxruntime
+    onnxruntime = silent_runtime()
     from onnxruntime.capi.onnxruntime_pybind11_state import (
         Fail,
         InvalidGraph,
