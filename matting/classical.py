@@ -51,8 +51,15 @@ class Classical(NamedTuple):
         if longer <= largest:
             return estimate_alpha(self.method, image, trimap)
         if not scale.max_side:
-            log.info("%s works on the photograph reduced to %d pixels; --max_side says otherwise", self.method, largest)
+            log.info("%s; --max_side says otherwise", reduction_of(self.method, trimap.shape))
         return enlarged(estimate_alpha(self.method, *reduce(image, trimap, largest / longer)), trimap)
+
+
+def reduction_of(method, size):
+    """What there is to say of an image whose (height, width) a method does not work at; empty where nothing is."""
+    if method not in METHODS or max(size) <= METHODS[method].largest:
+        return ""
+    return f"{method} works on the photograph reduced to {METHODS[method].largest} pixels"
 
 
 def estimate_alpha(method, image, trimap):

@@ -53,23 +53,28 @@ def entry_point(main):
         except UsageError as error:
             print(error.usage, end="", file=sys.stderr)
             message, status = str(error), 2
-        except UserError as error:
-            message = str(error)
-        except OSError as error:
-            message = f"{error.filename or 'file system'}: {OS_ADVICE.get(error.errno, error.strerror or error)}"
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept", file=sys.stderr)
             raise SystemExit(130) from None
         except Stopped as stopped:
             raise SystemExit(128 + stopped.number) from None
         except Exception as error:
-            if not shortage(error):
+            message = message_of(error)
+            if message is None:
                 raise
-            message = f"{shortage(error)}; {MEMORY_ADVICE}"
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(status)
 
     return wrapped
+
+
+def message_of(error):
+    """What a user is told of an exception: UserError, OSError, a lack of memory; None of any other, a fault of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file system'}: {OS_ADVICE.get(error.errno, error.strerror or error)}"
+    return f"{shortage(error)}; {MEMORY_ADVICE}" if shortage(error) else None
 
 
 @contextmanager

@@ -163,17 +163,20 @@ def _from_mask(path, mask, source, photo, rules):
 
 
 def _from_marks(source, photo, rules):
-    size, marks = photo.pixels.shape[:2], None
-    image = photo.image
-    if source.strokes:
-        layer = read_photo(source.strokes)
-        _check_aspect(source.strokes, layer.pixels, source.image, size)
-        picture = layer.image if layer.opacity is None else np.dstack([layer.image, layer.opacity])
-        marks = _named(source.strokes, read_marks, picture, image)
-        marks = marks if marks.shape == size else resize_marks(marks, size)
+    size, image = photo.pixels.shape[:2], photo.image
+    marks = read_strokes(source.strokes, source.image, image) if source.strokes else None
     mask = _named(source.strokes or source.image, mask_from_marks, image, rules.box, marks)
     trimap = _named(source.image, trimap_from_mask, mask, size, rules.band)
     return trimap if marks is None else with_marks(trimap, marks)
+
+
+def read_strokes(path, image_path, image):
+    """A picture with strokes -> marks of an (H, W, 3) uint8 photograph's size, as read_marks gives them."""
+    layer = read_photo(path)
+    _check_aspect(path, layer.pixels, image_path, image.shape[:2])
+    picture = layer.image if layer.opacity is None else np.dstack([layer.image, layer.opacity])
+    marks = _named(path, read_marks, picture, image)
+    return marks if marks.shape == image.shape[:2] else resize_marks(marks, image.shape[:2])
 
 
 def _named(path, function, *arguments):

@@ -81,10 +81,15 @@ def read_arguments(arguments):
 
 
 def read_background(text):
-    """A colour's name or code, or an image file -> Photo; a colour is an image of one pixel, in sRGB."""
+    """A colour's name or code, or an image file -> Photo; raises UserError for any other text."""
     if Path(text).is_file():
         photo = read_photo(text)
         return photo if photo.opacity is None else Photo(flatten(photo.pixels, photo.opacity), None, photo.profile)
+    return read_colour(text)
+
+
+def read_colour(text):
+    """A colour's name or code -> Photo of one pixel, in sRGB; raises UserError for any other text."""
     try:
         return Photo(np.uint8([[ImageColor.getrgb(text)[:3]]]), None, None)
     except ValueError:
