@@ -48,6 +48,8 @@ GIVEN = {
 # words a command holds counts.
 FEW = "--num_bgs_train 2 --num_bgs_val 1"
 TRAINING = "--max_steps 1 --batch_size 2 --input_size 64 --img_size 32 64 --num_workers 1"
+SERVED = """> page.log & until grep -q "in a browser" page.log; do kill -0 $! && sleep .1 || exit 1; done
+kill $!; wait $!; [ $? = 143 ]"""  # until the page is there
 SMALLER = {
     "-k mean_absolute_difference": "", "-k rises": "", "-k pairs": "", "test_plain.py": "",
     "make ": "--dry-run",
@@ -70,6 +72,7 @@ SMALLER = {
     "ms_impl.eval": f"{FEW} --img_size 32 64 --device_target CPU",
     "benchmarks.quality": "",
     "benchmarks": "--quick",
+    "matting.web": SERVED,
     "parity.report": "--only default",
     "parity.spread": "--only short --seeds 2",
 }
@@ -77,7 +80,7 @@ SMALLER = {
 FULL = ("NODES=", "scripts.train_weights", "--data_dir photos", "photo_logs", "VGG16_BN.pth", "logs/finetune",
         "--layout folders", "--data_dir Composition-1k", "--out Adobe-431", "--data_dir Adobe-431",
         "--data_dir AIM-500 --logs_dir photo_eval",
-        "--method knn", "benchmarks.quality", "--runtime lite", "--half",
+        "--method knn", "benchmarks.quality", "--runtime lite", "--half", "matting.web --ckpt_url",
         "benchmarks metrics", "benchmarks.network", "benchmarks.scaling", "benchmarks.soak", "benchmarks.working_size",
         "benchmarks.photos", "benchmarks.folders", "parity.",
         # masks, and what is made of them

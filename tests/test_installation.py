@@ -149,7 +149,7 @@ def test_matte_in_a_fresh_environment(wheel, photo):
 
 def test_the_core_is_what_is_documented():
     assert {Requirement(line).name for line in PROJECT["dependencies"]} == CORE
-    assert EXTRAS.keys() == {"mindspore", "torch", "heic", "dev"}
+    assert EXTRAS.keys() == {"mindspore", "torch", "heic", "web", "dev"}
 
 
 def test_requirements_and_extras_ask_for_the_same_versions():

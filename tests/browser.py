@@ -1,0 +1,99 @@
+"""A visitor of the page in headless Chromium: uploads, paints with the mouse, presses buttons, downloads."""
+import os
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+PATIENCE = 60_000  # milliseconds for whatever the page does, on a busy machine
+
+
+@contextmanager
+def open_browser():
+    """Yield Playwright's Browser."""
+    from playwright.sync_api import sync_playwright  # here, because it may be missing
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A person at the page; notes what the browser requests and what fails in it."""
+
+    def __init__(self, browser, address, **screen):
+        self.address, self.requested, self.complaints = address, [], []
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **screen})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("request", lambda request: self.requested.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(address)
+        self.page.wait_for_selector(".painter")
+
+    def upload(self, box, path):
+        self.page.set_input_files(f"#{box} input[type=file]", path)
+
+    def open(self, path):
+        self.upload("photo", path)
+        self.wait_for_photo()
+
+    def open_example(self, name):
+        self.page.click(f"#examples img[data-name={name}]")
+        self.page.wait_for_function("(document.querySelector('.painter').read() || {}).layer")
+        self.wait_for_photo()
+
+    def wait_for_photo(self):
+        self.page.wait_for_function("document.querySelector('.painter img').naturalWidth > 0")
+
+    def choose(self, tool):
+        self.page.click(f".painter [data-tool={tool}]")
+
+    def do(self, deed):
+        self.page.click(f".painter [data-do={deed}]")
+
+    def drag(self, *points, button="left"):
+        """With the mouse, over points given as parts of the photograph's width and height."""
+        area = self.page.locator(".painter .marks").bounding_box()
+        places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down(button=button)
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=4)
+        self.page.mouse.up(button=button)
+
+    def paint(self, **strokes):
+        """TOOL=points, one stroke of each."""
+        for tool, points in strokes.items():
+            self.choose(tool)
+            self.drag(*points)
+
+    @property
+    def marks(self):
+        """What the buttons send, {layer, box}."""
+        return self.page.evaluate("document.querySelector('.painter').read()")
+
+    def press(self, button, title):
+        """A button, until what it gives can be downloaded under that title."""
+        self.page.click(f"#{button}")
+        self.page.wait_for_selector(f".downloads a:has-text('{title}')")
+
+    def show(self, title, pane=1):
+        """A view in the left (0) or right (1) window."""
+        self.page.locator(".pane").nth(pane).locator(f"button:text-is('{title}')").click()
+        self.page.wait_for_function("[...document.querySelectorAll('.pane img')].every(image => image.naturalWidth)")
+
+    def download(self, title):
+        """A result as the browser saves it -> its name, its pixels."""
+        with self.page.expect_download() as waiting:
+            self.page.click(f".downloads a:has-text('{title}')")
+        return waiting.value.suggested_filename, np.array(Image.open(waiting.value.path()))
+
+    def message(self, kind):
+        return self.page.wait_for_selector(f"#message .{kind}").inner_text()
+
+    def leave(self):
+        self.context.close()
