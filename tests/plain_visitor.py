@@ -36,7 +36,7 @@ class PlainVisitor:
     def cut_out(self, marks, **choices):
         """choices: other values than the page offers, by the box's id -> what the viewer shows, what is said."""
         boxes = [component["props"].get("elem_id") for component in self._inputs("cut_out")[1:]]
-        values = dict(zip(boxes, self.choices, strict=True))
+        values = {**dict(zip(boxes, self.choices, strict=True)), "colour": "#ffffff"}  # its box is HTML
         return self.ask("cut_out", "click", marks, *{**values, **choices}.values())
 
     def ask(self, box, event, *data):

@@ -18,7 +18,7 @@ from matting.web.session import Marks, Session, Wish
 from tests.given_files import SIZE, disc, write_mask, write_strokes
 from tests.test_runtimes import write_first_channel
 
-WISH = Wish("model.onnx")
+WISH = Wish("#ffffff", "model.onnx")
 
 
 def write_photo(path):
@@ -118,7 +118,7 @@ def test_another_background_does_not_ask_the_network_again(session, files):
     session.open_photo(files / "photo.png")
     marks = Marks.parse(layer(files / "strokes.png"))
     session.matte(marks, WISH)
-    session.matte(marks, WISH._replace(colour="rgba(0.3, 0, 0, 1)"))
+    session.matte(marks, WISH._replace(colour="#000000"))
     assert len(asked) == 1
     assert np.array(Image.open(result(session, "photo_composite.png")))[0, 0].tolist() == [0, 0, 0]
     session.matte(marks, WISH._replace(band="9"))
@@ -134,6 +134,13 @@ def test_what_is_no_photograph_is_one_line_without_folders(session, files):
     line = session.explain(caught.value)
     assert line.startswith("text.jpg: cannot be read as an image (") and str(files) not in line and "\n" not in line
     assert not session.uploads
+
+
+def test_a_huge_file_is_refused_unopened(session, files, monkeypatch):
+    monkeypatch.setattr(sessions, "LARGEST_FILE", 2**10)
+    monkeypatch.setattr(sessions, "read_header", None)  # never called
+    with pytest.raises(UserError, match="photo.png: has .* KiB; this page takes 1 KiB at most, the command line more"):
+        session.open_photo(files / "photo.png")
 
 
 def test_a_huge_photograph_is_refused_by_its_header(session, files, monkeypatch):

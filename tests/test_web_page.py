@@ -103,8 +103,6 @@ def test_a_colour_names_no_file(site, plain):
     plain.upload("photo", site.folder / "photo.png")
     _, said = plain.cut_out(layer(site.folder / "strokes.png"), colour=str(site.folder / "photo.png"))
     assert 'class="error"' in said and "neither a file nor a colour" in said
-    shown, said = plain.cut_out(layer(site.folder / "strokes.png"), colour="rgba(0.0, 176.6, 64, 1)")
-    assert shown["downloads"] and not said
 
 
 def test_files_of_the_machine_are_not_served(site, plain):

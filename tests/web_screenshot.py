@@ -8,6 +8,7 @@ from tests.watched_site import ROOT, open_site
 TARGET = ROOT / "docs" / "web.jpg"
 SCREEN = {"width": 1280, "height": 840}
 QUALITY = 88
+SETTLED = 500  # milliseconds for buttons to change colour
 
 
 def main():
@@ -17,6 +18,7 @@ def main():
         visitor.press("cut_out", "Matte")
         visitor.show("Trimap", pane=0)
         visitor.page.mouse.move(0, 0)
+        visitor.page.wait_for_timeout(SETTLED)
         visitor.page.screenshot(path=TARGET, type="jpeg", quality=QUALITY)
     print(TARGET)
 

@@ -25,16 +25,21 @@ STYLE = """
   background: var(--background-fill-secondary); font-size: 14px; overflow-wrap: anywhere; }
 #message p.error { border-color: #d33; }
 #examples { color: var(--body-text-color); font-size: 14px; }
-#examples .row { display: flex; gap: 4px; margin-top: 4px; }
-#examples img { height: 64px; border-radius: 6px; cursor: pointer; margin: 0; border: 2px solid transparent; }
+#examples .row { display: flex; flex-wrap: wrap; gap: 4px; margin-top: 4px; }
+#examples img { height: 56px; border-radius: 6px; cursor: pointer; margin: 0; border: 2px solid transparent; }
 #examples img:hover { border-color: var(--color-accent); }
+#colour label { display: block; padding: 10px 8px; font-size: 14px; }
+#colour span { color: var(--body-text-color-subdued); }
+#colour input { display: block; width: 100%; height: 38px; margin-top: 8px; cursor: pointer; background: none; }
 """
-READ_MARKS = "(_, ...others) => [document.querySelector('.painter').read(), ...others]"  # of painter.js
+COLOUR = """<label title="behind the composite"><span>Background</span><input type="color" value="#ffffff"></label>"""
+READ_WISH = """(_marks, _colour, ...others) => [document.querySelector('.painter').read(),
+  document.querySelector('#colour input').value, ...others]"""  # read: of painter.js
 CHOOSE_EXAMPLE = """element.addEventListener("click", event => {
   if (event.target.dataset.name) trigger("click", {name: event.target.dataset.name});
 });"""
 WORK = "work"  # what only one visitor at a time is given
-LARGEST_FILE = "200mb"
+NEVER_TAKEN = "2gb"  # what is smaller, but too large, is told in a line
 SHOW_MESSAGE = "() => document.querySelector('#message').scrollIntoView({block: 'nearest'})"
 KEEP = gr.skip()  # what is shown stays
 
@@ -162,18 +167,16 @@ def build(methods, root):
                                        min_width=180)
                 with gr.Accordion("A mask or a trimap instead of marks", open=False, elem_id="guides"):
                     guide_file = gr.File(label="Mask or trimap", elem_id="guide_file", height=120)
-                    with gr.Row():
-                        guide = gr.Radio(list(GUIDES), value=GUIDES[0], label="It is a", elem_id="guide", min_width=160)
-                        band = gr.Textbox(f"{DEFAULT_BAND.amount}%", label="Unknown on either side of a mask's edge",
-                                          info="pixels, or percent of the object's size", elem_id="band", min_width=200)
+                    guide = gr.Radio(list(GUIDES), value=GUIDES[0], label="It is a", elem_id="guide")
                 painter = part("painter")
             with gr.Column(min_width=480):
                 with gr.Row():
                     method = gr.Dropdown(methods.choices, value=methods.choices[0][1], label="Weights or method",
                                          elem_id="method", scale=3, min_width=180)
+                    band = gr.Textbox(f"{DEFAULT_BAND.amount}%", label="Unknown band", elem_id="band", min_width=130)
                     file_format = gr.Dropdown(list(FORMATS), value=FORMATS[0], label="Format", elem_id="format",
-                                              min_width=110)
-                    colour = gr.ColorPicker("#ffffff", label="Background", elem_id="colour", min_width=110)
+                                              min_width=90)
+                    colour = gr.HTML(COLOUR, js_on_load=None, elem_id="colour", min_width=90)
                 with gr.Accordion("A picture as background", open=False, elem_id="backgrounds"):
                     picture = gr.File(label="Picture", elem_id="picture", height=120)
                 with gr.Row():
@@ -187,9 +190,9 @@ def build(methods, root):
         for file, role in ((guide_file, "guide"), (picture, "background")):
             file.upload(visitors.taker(role), file, [file, message])
             file.clear(visitors.dropper(role), None, message)
-        wish = [method, guide, band, colour, file_format]
+        wish = [colour, method, guide, band, file_format]  # as the fields of Wish
         for button, deed in ((show_trimap, visitors.trimap), (cut_out, visitors.matte)):
-            button.click(deed, [painter, *wish], [viewer, message], js=READ_MARKS, concurrency_id=WORK,
+            button.click(deed, [painter, *wish], [viewer, message], js=READ_WISH, concurrency_id=WORK,
                          concurrency_limit=1, show_progress_on=viewer)
         message.change(None, js=SHOW_MESSAGE)
         page.unload(visitors.leave)
@@ -202,5 +205,5 @@ def launch(page, root, host, port):
     page.queue(api_open=False)
     _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False,
                                 inbrowser=False, ssr_mode=False, enable_monitoring=False, allowed_paths=[str(root)],
-                                footer_links=[], theme=theme, css=STYLE, max_file_size=LARGEST_FILE)
+                                footer_links=[], theme=theme, css=STYLE, max_file_size=NEVER_TAKEN)
     return address

@@ -28,6 +28,7 @@ from matting.trimap.grabcut import Box
 from matting.trimap.marks import with_marks
 
 LARGEST = 50_000_000  # pixels of what is uploaded
+LARGEST_FILE = 200 * 2**20  # bytes
 LONGEST_SHOWN = 4096  # pixels of the longer side of what the browser shows of it
 LAYER = "data:image/png;base64,"
 SMALLER = "scale it down, or give it to the command line with a lower --tile"
@@ -56,10 +57,10 @@ class Marks(NamedTuple):
 class Wish(NamedTuple):
     """What a visitor chose besides files and marks."""
 
+    colour: str  # behind the composite, where no picture was uploaded
     method: str  # a name of Methods
     guide: str = "mask"  # what the uploaded mask or trimap is, of GUIDES
     band: str = "3%"
-    colour: str = "#ffffff"  # behind the composite, where no picture was uploaded
     file_format: str = "png"
 
 
@@ -137,9 +138,8 @@ class Session:
             return self._shown({"Trimap": trimap, **files}, given.trimap), notices
 
     def _background(self, colour):
-        """The uploaded picture, or the colour as the page sends it, #rrggbb or rgba(r, g, b, a) with fractions."""
         picture = self.uploads.get("background")
-        return read_background(picture) if picture else read_colour(re.sub(r"\.\d+", "", colour))
+        return read_background(picture) if picture else read_colour(colour)
 
     def _show_photo(self, path):
         with short_of_memory(path, SMALLER):
@@ -200,7 +200,11 @@ class Session:
 
 
 def check_size(path):
-    """Raise UserError for a file that is no picture, or one of more pixels than this page takes."""
+    """Raise UserError for a file that is no picture, or a larger one than this page takes."""
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise UserError(f"{path}: has {amount(size)}; this page takes {amount(LARGEST_FILE)} at most, the command line "
+                        "more")
     height, width, _ = read_header(path)
     if height * width > LARGEST:
         raise UserError(f"{path}: has {width}x{height} pixels; this page takes {LARGEST // 10**6} million at most, the "
