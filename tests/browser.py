@@ -11,23 +11,22 @@ PATIENCE = 60_000  # milliseconds for whatever the page does, on a busy machine
 
 
 @contextmanager
-def open_browser():
-    """Yield Playwright's Browser."""
+def open_browser(width=1440, height=900):
+    """Yield a window of that size as Playwright's BrowserContext, whose pages share what is loaded once."""
     from playwright.sync_api import sync_playwright  # here, because it may be missing
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
+        yield browser.new_context(viewport={"width": width, "height": height})
         browser.close()
 
 
 class Visitor:
-    """A person at the page; notes what the browser requests and what fails in it."""
+    """A person at the page, of a session of their own; notes what the browser requests and what fails in it."""
 
-    def __init__(self, browser, address, **screen):
-        self.address, self.requested, self.complaints = address, [], []
-        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **screen})
-        self.page = self.context.new_page()
+    def __init__(self, browser, address):
+        self.requested, self.complaints = [], []
+        self.page = browser.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.page.on("request", lambda request: self.requested.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -96,4 +95,4 @@ class Visitor:
         return self.page.wait_for_selector(f"#message .{kind}").inner_text()
 
     def leave(self):
-        self.context.close()
+        self.page.close()

@@ -227,7 +227,7 @@ def test_nothing_is_fetched_from_outside_and_nothing_sent(site, visitor):
 
 
 def test_two_at_once_wait_their_turn(browser, site, visitor):
-    other, before = Visitor(browser, site.address), len(site.matted)
+    other, before = Visitor(browser.browser.new_context(), site.address), len(site.matted)
     for person in (visitor, other):
         person.open(site.folder / "photo.png")
         person.paint(object=OBJECT, background=BACKGROUND)

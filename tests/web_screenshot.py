@@ -6,14 +6,14 @@ from tests.browser import Visitor, open_browser
 from tests.watched_site import ROOT, open_site
 
 TARGET = ROOT / "docs" / "web.jpg"
-SCREEN = {"width": 1280, "height": 840}
+SCREEN = 1280, 840
 QUALITY = 88
 SETTLED = 500  # milliseconds for buttons to change colour
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder, open_site(Path(folder)) as site, open_browser() as browser:
-        visitor = Visitor(browser, site.address, viewport=SCREEN)
+    with tempfile.TemporaryDirectory() as folder, open_site(Path(folder)) as site, open_browser(*SCREEN) as browser:
+        visitor = Visitor(browser, site.address)
         visitor.open_example("astronaut")
         visitor.press("cut_out", "Matte")
         visitor.show("Trimap", pane=0)

@@ -29,7 +29,7 @@ STYLE = """
 #examples img { height: 56px; border-radius: 6px; cursor: pointer; margin: 0; border: 2px solid transparent; }
 #examples img:hover { border-color: var(--color-accent); }
 #colour label { display: block; padding: 10px 8px; font-size: 14px; }
-#colour span { color: var(--body-text-color-subdued); }
+#colour span { color: var(--block-title-text-color); }
 #colour input { display: block; width: 100%; height: 38px; margin-top: 8px; cursor: pointer; background: none; }
 """
 COLOUR = """<label title="behind the composite"><span>Background</span><input type="color" value="#ffffff"></label>"""
@@ -175,7 +175,7 @@ def build(methods, root):
                                          elem_id="method", scale=3, min_width=180)
                     band = gr.Textbox(f"{DEFAULT_BAND.amount}%", label="Unknown band", elem_id="band", min_width=130)
                     file_format = gr.Dropdown(list(FORMATS), value=FORMATS[0], label="Format", elem_id="format",
-                                              min_width=90)
+                                              min_width=105)
                     colour = gr.HTML(COLOUR, js_on_load=None, elem_id="colour", min_width=90)
                 with gr.Accordion("A picture as background", open=False, elem_id="backgrounds"):
                     picture = gr.File(label="Picture", elem_id="picture", height=120)
