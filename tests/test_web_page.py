@@ -247,6 +247,7 @@ def test_two_at_once_wait_their_turn(browser, site, visitor):
 
 def test_the_ended_program_leaves_nothing(site):
     """The last of this file, since the page is gone then."""
+    wait_until(lambda: not site.files(), 30, f"{site.files()} stayed, though all closed their browsers")
     person = PlainVisitor(site)
     person.upload("photo", site.folder / "photo.png")
     assert site.files()
