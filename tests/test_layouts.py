@@ -8,6 +8,7 @@ import pytest
 from matting.config import Config
 from matting.config.settings import CHOICES
 from matting.dataset.aim500 import VALIDATION_STEMS
+from matting.dataset.composites import MANIFEST
 from matting.dataset.layouts import AUTO, LAYOUTS, PREPARED, find_layout
 from matting.errors import UserError
 from matting.images.writing import write_png
@@ -69,6 +70,25 @@ def test_p3m_and_am_2k_name_their_folders_otherwise(tmp_path):
     (tmp_path / "original").rename(tmp_path / "blurred_image")
     (tmp_path / "mask").rename(tmp_path / "alpha")
     assert evaluation_composites(config_of(tmp_path))[0].merged == tmp_path / "blurred_image" / "a.png"
+
+
+@pytest.mark.parametrize("place", ["validation", "validation/P3M-500-P"])
+def test_a_folder_that_holds_the_data_set_names_it(tmp_path, place):
+    """As AM-2k and P3M-10k are downloaded; what was prepared is not taken for one."""
+    draw(tmp_path / place, "folders")
+    with pytest.raises(UserError, match=f"holds a data set in a folder of it; pass --data_dir {tmp_path / place}$"):
+        evaluation_composites(config_of(tmp_path))
+    (tmp_path / MANIFEST).touch()
+    with pytest.raises(UserError, match="data.txt: no such file; prepare the data"):
+        evaluation_composites(config_of(tmp_path))
+
+
+def test_missing_backgrounds_name_the_other_way(tmp_path):
+    """A checkpoint brings composition: online, where its user may want the photographs as they are."""
+    draw(tmp_path, "folders")
+    config = config_of(tmp_path, composition="online", bg_dir=str(tmp_path / "none"))
+    with pytest.raises(UserError, match="none: no such folder; name .* with --bg_dir, or read .* --layout folders$"):
+        evaluation_composites(config)
 
 
 @pytest.mark.parametrize("changes", [{"composition": "online"}, {"layout": "prepared"}])

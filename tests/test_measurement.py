@@ -157,6 +157,11 @@ def twin(path):
     shutil.copy(path, path.with_name("cat.webp"))
 
 
+def file_instead(path):
+    shutil.rmtree(path)
+    path.touch()
+
+
 FAULTS = {  # what is wrong: (file, what is done to it, the line)
     "no true matte": ("true/dog.png", Path.unlink, "true: has no dog, which .*predicted has; add what is missing"),
     "no trimap": ("trimap/cat.png", Path.unlink, "trimap: has no cat_0, cat_1, which .*predicted has; add"),
@@ -169,7 +174,9 @@ FAULTS = {  # what is wrong: (file, what is done to it, the line)
     "in colour": ("predicted/cat_0_alpha.png", colour, "cat_0_alpha.png: is a colour image; a matte or trimap has one"),
     "no trimap's values": ("trimap/cat.png", fill(127), "trimap/cat.png: has the values 127; a trimap holds 0"),
     "nothing unknown": ("trimap/cat.png", fill(255), r"trimap/cat.png: has no unknown pixel \(128\)"),
-    "no folder": ("true", shutil.rmtree, "predicted is a folder, but .*true is not; give files only or folders only"),
+    "no folder": ("true", shutil.rmtree, "true: no such file or folder"),
+    "a file for a folder": ("true", file_instead,
+                            "predicted is a folder, but .*true is not; give files only or folders only"),
     "an empty folder": ("trimap", lambda path: [file.unlink() for file in path.iterdir()], "trimap: holds no .jpg"),
 }
 

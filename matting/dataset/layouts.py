@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matting.dataset.aim500 import VALIDATION_STEMS
+from matting.dataset.composites import MANIFEST
 from matting.dataset.matte_files import find_matte_files
 from matting.dataset.splits import read_validation_stems
 from matting.errors import UserError, listed
@@ -38,12 +39,36 @@ def find_layout(config):
     data_dir = Path(config.data_dir)
     if config.layout != AUTO:
         return config.layout
-    if (data_dir / "validation" / "data.txt").exists() or config.composition == "online":
+    if _is_prepared(data_dir) or config.composition == "online":
         return PREPARED
-    for name, layout in LAYOUTS.items():
-        if all(_first(data_dir, names) for names in layout):
-            return name
-    return PREPARED
+    return _guess(data_dir) or PREPARED
+
+
+def check_no_other(config):
+    """Raise UserError where find_layout's guess is PREPARED, but what is there seems to be a public data set.
+
+    Of such a set the images are read as they are where backgrounds are missing to compose over, as a checkpoint that
+    was trained online asks for; and AM-2k's folders are not in AM-2k but in AM-2k/validation.
+    """
+    data_dir, guessed = Path(config.data_dir), _guess(Path(config.data_dir))
+    if config.layout != AUTO or _is_prepared(data_dir) or (data_dir / MANIFEST).exists():
+        return
+    if guessed and not Path(config.bg_dir).is_dir():
+        raise UserError(f"{config.bg_dir}: no such folder; name the backgrounds to compose over with --bg_dir, or read "
+                        f"{data_dir} as it is with --layout {guessed}")
+    inside = [str(path) for pattern in ("*", "*/*") for path in sorted(data_dir.glob(pattern))
+              if path.is_dir() and _guess(path)]
+    if inside and not guessed:
+        raise UserError(f"{data_dir}: holds a data set in a folder of it; pass --data_dir {' or '.join(inside)}")
+
+
+def _is_prepared(data_dir):
+    return (data_dir / "validation" / "data.txt").exists()
+
+
+def _guess(data_dir):
+    """The first key of LAYOUTS all of whose folders are there, or None."""
+    return next((name for name, layout in LAYOUTS.items() if all(_first(data_dir, names) for names in layout)), None)
 
 
 def as_they_are(config, name):

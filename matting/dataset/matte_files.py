@@ -27,9 +27,13 @@ class MatteFiles(NamedTuple):
 def find_matte_files(predicted, true, trimap=None):
     """Two or three files, or as many folders -> [MatteFiles], sorted by name.
 
-    Raises UserError where files and folders are mixed, where a file has no partner, and where names are ambiguous.
+    Raises UserError where one is not there, where files and folders are mixed, where a file has no partner, and where
+    names are ambiguous.
     """
     given = [Path(path) for path in (predicted, true, trimap) if path]
+    missing = [path for path in given if not path.exists()]
+    if missing:
+        raise UserError(f"{missing[0]}: no such file or folder")
     if len({path.is_dir() for path in given}) > 1:
         folder = next(path for path in given if path.is_dir())
         file = next(path for path in given if not path.is_dir())

@@ -28,7 +28,7 @@ from matting import classical
 from matting.config import make_config, trained_with
 from matting.config.values import OWN
 from matting.dataset.composites import VALIDATION_COMPOSITES, ValidationComposite, check_unseen, compose
-from matting.dataset.layouts import PREPARED, as_they_are, find_layout
+from matting.dataset.layouts import PREPARED, as_they_are, check_no_other, find_layout
 from matting.errors import UserError, short_of_memory
 from matting.files import atomic_path
 from matting.images.reading import check_same_size, read_alpha, read_image, read_trimap
@@ -88,6 +88,7 @@ def evaluation_composites(config):
     layout = find_layout(config)
     if layout != PREPARED:
         return photographs(config, layout)
+    check_no_other(config)
     composites = validation_composites(config)
     told = trained_with(config.ckpt_url)
     if "num_bgs_train" in told:
