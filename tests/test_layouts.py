@@ -83,6 +83,14 @@ def test_a_folder_that_holds_the_data_set_names_it(tmp_path, place):
         evaluation_composites(config_of(tmp_path))
 
 
+@pytest.mark.parametrize("layout", ["auto", "composition_1k"])
+def test_composition_1k_without_its_images_says_how_to_compose_them(tmp_path, layout):
+    draw(tmp_path, "composition_1k")
+    shutil.rmtree(tmp_path / FOLDERS["composition_1k"][IMAGE])
+    with pytest.raises(UserError, match="no folder Test_set/merged, .*compose the test set with python -m data.comp"):
+        evaluation_composites(config_of(tmp_path, layout=layout))
+
+
 def test_missing_backgrounds_name_the_other_way(tmp_path):
     """A checkpoint brings composition: online, where its user may want the photographs as they are."""
     draw(tmp_path, "folders")

@@ -20,6 +20,11 @@ class Layout(NamedTuple):
     images: tuple
     masks: tuple
     trimaps: tuple
+    completed: str = "complete the data set"  # what to do where one is missing
+
+    def folders(self, data_dir):
+        """[Path or None] of data_dir: images, masks, trimaps."""
+        return [next((data_dir / name for name in names if (data_dir / name).is_dir()), None) for names in self[:3]]
 
 
 ADOBE = "Test_set/Adobe-licensed images"
@@ -27,7 +32,8 @@ LOW_RESOLUTION = (("input_training_lowres",), ("gt_training_lowres",))
 IMAGES, MASKS = ("original", "original_image", "blurred_image", "image", "images", "merged"), ("mask", "alpha", "matte")
 # config.layout: its row; a guess takes the first row all of whose folders are there.
 LAYOUTS = {
-    "composition_1k": Layout(("Test_set/merged",), (f"{ADOBE}/alpha",), (f"{ADOBE}/trimaps",)),
+    "composition_1k": Layout(("Test_set/merged",), (f"{ADOBE}/alpha",), (f"{ADOBE}/trimaps",),
+                             "compose the test set with python -m data.composition_1k"),
     "alphamatting": Layout(*LOW_RESOLUTION, ("trimap_training_lowres/Trimap1",)),
     "alphamatting_trimap2": Layout(*LOW_RESOLUTION, ("trimap_training_lowres/Trimap2",)),
     "folders": Layout(IMAGES, MASKS, ("trimap", "trimaps")),  # AIM-500; of AM-2k and P3M-10k the folder of a test set
@@ -48,7 +54,7 @@ def check_no_other(config):
     """Raise UserError where find_layout's guess is PREPARED, but what is there seems to be a public data set.
 
     Of such a set the images are read as they are where backgrounds are missing to compose over, as a checkpoint that
-    was trained online asks for; and AM-2k's folders are not in AM-2k but in AM-2k/validation.
+    was trained online asks for; Composition-1k may be still to be composed; AM-2k's folders are in AM-2k/validation.
     """
     data_dir, guessed = Path(config.data_dir), _guess(Path(config.data_dir))
     if config.layout != AUTO or _is_prepared(data_dir) or (data_dir / MANIFEST).exists():
@@ -56,6 +62,8 @@ def check_no_other(config):
     if guessed and not Path(config.bg_dir).is_dir():
         raise UserError(f"{config.bg_dir}: no such folder; name the backgrounds to compose over with --bg_dir, or read "
                         f"{data_dir} as it is with --layout {guessed}")
+    if (data_dir / ADOBE).is_dir():
+        _folders(data_dir, "composition_1k")
     inside = [str(path) for pattern in ("*", "*/*") for path in sorted(data_dir.glob(pattern))
               if path.is_dir() and _guess(path)]
     if inside and not guessed:
@@ -68,7 +76,7 @@ def _is_prepared(data_dir):
 
 def _guess(data_dir):
     """The first key of LAYOUTS all of whose folders are there, or None."""
-    return next((name for name, layout in LAYOUTS.items() if all(_first(data_dir, names) for names in layout)), None)
+    return next((name for name, layout in LAYOUTS.items() if all(layout.folders(data_dir))), None)
 
 
 def as_they_are(config, name):
@@ -77,13 +85,8 @@ def as_they_are(config, name):
     Of a data set with AIM-500's validation images these alone, of others those of config.val_list or all. Raises
     UserError for a missing folder, for files without a partner and for stems that are not there.
     """
-    data_dir, folders = Path(config.data_dir), []
-    for names in LAYOUTS[name]:
-        folder = _first(data_dir, names)
-        if not folder:
-            raise UserError(f"{data_dir}: has no folder {' or '.join(names)}, which --layout {name} reads; complete "
-                            "the data set, or name another --layout")
-        folders.append(folder)
+    data_dir = Path(config.data_dir)
+    folders = _folders(data_dir, name)
     log.info("%s: read as it is, %s (--layout %s)", data_dir,
              ", ".join(str(folder.relative_to(data_dir)) for folder in folders), name)
     found = {files.name: files for files in find_matte_files(*folders)}
@@ -99,5 +102,11 @@ def as_they_are(config, name):
     return [found[stem] for stem in stems]
 
 
-def _first(data_dir, names):
-    return next((data_dir / name for name in names if (data_dir / name).is_dir()), None)
+def _folders(data_dir, name):
+    """The three folders of a row of LAYOUTS; raises UserError for a missing one."""
+    layout = LAYOUTS[name]
+    folders = layout.folders(data_dir)
+    if None in folders:
+        raise UserError(f"{data_dir}: has no folder {' or '.join(layout[folders.index(None)])}, which --layout {name} "
+                        f"reads; {layout.completed}, or name another --layout")
+    return folders
