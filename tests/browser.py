@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-PATIENCE = 60_000  # milliseconds for whatever the page does, on a busy machine
+PATIENCE = 180_000  # milliseconds for whatever the page does; the first of an installation compiles pymatting
 
 
 @contextmanager

@@ -3,7 +3,7 @@ import json
 import urllib.request
 import uuid
 
-TIMEOUT = 60
+TIMEOUT = 180  # seconds for whatever the page does; the first of an installation compiles pymatting
 
 
 class PlainVisitor:
