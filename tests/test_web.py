@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 import matting.__main__
+from matting import load
+from matting.config import shipped
 from matting.errors import UserError
-from matting.images.reading import read_alpha
+from matting.images.reading import read_alpha, read_image
 from matting.images.writing import write_png
 from matting.trimap.band import Band, trimap_from_mask
 from matting.web import __main__ as program
@@ -38,7 +40,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def session(files):
+def session(files, nothing_shipped):
     root = files / "root"
     root.mkdir()
     return Session(root, Methods([files / "model.onnx"]))
@@ -166,6 +168,17 @@ def test_what_is_missing_is_said(session, files):
         session.trimap(Marks(), WISH)
     with pytest.raises(UserError, match="other.onnx: is none of model.onnx, closed_form, knn; choose another method"):
         session.matte(Marks.parse(layer(files / "strokes.png")), WISH._replace(method="other.onnx"))
+
+
+def test_weights_that_come_with_the_project_are_used_unasked(files, monkeypatch):
+    """After those that were named, and loaded as matting.load would."""
+    monkeypatch.setattr(shipped, "SHIPPED", files / "model.onnx")
+    methods = Methods([])
+    assert [name for _, name in methods.choices] == ["shipped", "knn", "closed_form"]
+    image, trimap = read_image(files / "photo.png"), np.full(SIZE, 128, np.uint8)
+    np.testing.assert_array_equal(methods.alpha("shipped", image, trimap), load(files / "model.onnx")(image, trimap))
+    named = Methods([files / "model.onnx"])
+    assert [name for _, name in named.choices] == ["model.onnx", "shipped", "knn", "closed_form"]
 
 
 def test_a_fault_of_ours_is_no_line(session):
