@@ -41,8 +41,12 @@ class Visitor:
         self.wait_for_photo()
 
     def open_example(self, name):
+        before = (self.marks or {}).get("layer")
         self.page.click(f"#examples img[data-name={name}]")
-        self.page.wait_for_function("(document.querySelector('.painter').read() || {}).layer")
+        self.page.wait_for_function("""before => {
+          const marks = document.querySelector('.painter').read();
+          return marks && marks.layer && marks.layer !== before;
+        }""", arg=before)
         self.wait_for_photo()
 
     def wait_for_photo(self):
