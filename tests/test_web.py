@@ -1,5 +1,7 @@
 """What the page does for a visitor, without the page: equal to the command line, one line for what goes wrong."""
 import base64
+import re
+import socket
 import sys
 
 import numpy as np
@@ -192,6 +194,16 @@ def test_a_closed_session_leaves_nothing(session, files):
     assert list(session.folder.rglob("*.png"))
     session.close()
     assert not list((files / "root").iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--host", "--port"])
+def test_an_address_that_cannot_be_served_on_is_one_line(flag, capsys):
+    """A host that is no name of this machine; a port that another program serves on."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        word = {"--host": "192.0.2.1", "--port": str(other.getsockname()[1])}[flag]
+        with pytest.raises(SystemExit):
+            program.main([flag, word])
+    assert re.search(f"error: --host .*{word}.*: cannot be served on .*; choose another", capsys.readouterr().err)
 
 
 def test_without_gradio_a_line_says_what_to_install(monkeypatch, capsys):

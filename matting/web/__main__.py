@@ -5,6 +5,7 @@ python -m matting.web --ckpt_url FILE [FILE ...]
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -45,18 +46,19 @@ def main(argv=None):
 
 
 def serve(methods, root, host=HERE, port=None):
-    """Start the page, all of its files in `root` -> gr.Blocks, its address; raises UserError for a port in use."""
+    """Start the page, all of its files in `root` -> gr.Blocks, its address; raises UserError where it cannot be."""
+    try:
+        socket.create_server((host, port or 0)).close()  # or Gradio would try a hundred ports of a wrong host
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--host {host} --port {port or 'from 7860'}: cannot be served on ({error}); choose "
+                        "another") from None
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root / "uploads"))  # read when Gradio is imported
     try:
         from matting.web.page import build, launch  # here, because it is an extra
     except ImportError as error:
         raise UserError(f"the page needs a package more ({error.name}): pip install '.[web]'") from None
     page = build(methods, root)
-    try:
-        return page, launch(page, root, host, port)
-    except OSError as error:
-        raise UserError(f"--host {host} --port {port or 'from 7860'}: cannot be served on ({error}); choose "
-                        "another") from None
+    return page, launch(page, root, host, port)
 
 
 def _stop(number, frame):

@@ -200,7 +200,7 @@ def build(methods, root):
 
 
 def launch(page, root, host, port):
-    """Serve the page without waiting -> its address; raises OSError where no port is free."""
+    """Serve the page without waiting -> its address."""
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.queue(api_open=False)
     _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False,
