@@ -17,16 +17,16 @@ demo-dim: $(READY)
 	$(BIN)/python scripts/demo.py dim
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests parity
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests parity
 
 lint: $(READY)
 	$(BIN)/ruff check .
 
 parity: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile parity
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder parity
 
 parity-full: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests parity -m full
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests parity -m full
 
 parity-guest: $(GUEST)/ready
 	$(GUEST)/bin/python -m parity.guest

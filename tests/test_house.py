@@ -182,3 +182,9 @@ def test_files_say_what_they_are(package):
     for path in (ROOT / package).rglob("*.py"):
         if path.name != "__init__.py" or path.stat().st_size:
             assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{path} has no docstring"
+
+
+def test_the_files_that_run_first_are_there(request):
+    """Each once: a renamed one would run late, unnoticed."""
+    files = [ROOT / file for file in request.config.pluginmanager.get_plugin(str(ROOT / "conftest.py")).LONG]
+    assert all(file.is_file() for file in files) and len(set(files)) == len(files)
