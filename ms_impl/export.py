@@ -10,7 +10,7 @@ import numpy as np
 from matting.errors import UserError, entry_point
 from matting.programs.export import COMPARED, TOLERANCE, add_arguments, report, write_checked
 from ms_impl import lite
-from ms_impl.registry import build
+from ms_impl.registry import MODELS, build
 from ms_impl.src.cfg.config import get_config
 from ms_impl.src.formulations import suit_export
 from ms_impl.src.utils import get_weights, load_checkpoint, load_mindir, predictor, set_device, set_weights
@@ -47,18 +47,12 @@ def export(config, dynamic, runtime="mindspore", lite_python=None):
         raise UserError("--lite_python: checks files for MindSpore Lite; pass --runtime lite, too")
     if lite_python:
         lite.check_python(lite_python)
-    network, exported = build(config), build(config)
+    network, exported = build(config), exportable(config, for_lite)
     load_checkpoint(network, config.ckpt_url, config.weights_from)
     set_weights(exported, get_weights(network))
-    suit_export(exported.set_train(False))
 
     def write(path, height, width):
-        example = (ms.Tensor(shape=(1, 4, None, None), dtype=ms.float32) if dynamic else
-                   ms.ops.zeros((1, 4, height, width), ms.float32))
-        ms.export(exported, example, file_name=str(path), file_format="MINDIR")
-        path.chmod(0o644)  # MindSpore lets its owner alone read it
-        if for_lite:
-            path.write_bytes(lite.for_lite(path.read_bytes()))
+        write_mindir(exported, path, (None, None) if dynamic else (height, width), for_lite)
 
     def load(path):
         return lite.predictor(lite_python, path) if lite_python else predictor(load_mindir(path))
@@ -67,6 +61,26 @@ def export(config, dynamic, runtime="mindspore", lite_python=None):
     measure = np.median if lite_python and config.resampling == "max" else np.max
     tolerance = lite.TOLERANCE if lite_python else TOLERANCE
     return write_checked(config, dynamic, SUFFIXES[runtime], write, predictor(network), load, measure, tolerance)
+
+
+def exportable(config, for_lite):
+    """The configured network, with random weights, in the form in which it is exported.
+
+    For Lite convolutions stay as they are: of 544x544 pixels on, row by row, they overflow its buffers in one thread.
+    """
+    network = MODELS[config.model].network(config.network) if for_lite else build(config)
+    suit_export(network)
+    return network
+
+
+def write_mindir(network, path, size, for_lite=False):
+    """Write an exportable network; size: (height, width) of the only images it takes, or twice None."""
+    example = (ms.Tensor(shape=(1, 4, *size), dtype=ms.float32) if None in size else
+               ms.ops.zeros((1, 4, *size), ms.float32))
+    ms.export(network.set_train(False), example, file_name=str(path), file_format="MINDIR")
+    path.chmod(0o644)  # MindSpore lets its owner alone read it
+    if for_lite:
+        path.write_bytes(lite.for_lite(path.read_bytes()))
 
 
 @entry_point

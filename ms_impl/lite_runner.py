@@ -1,7 +1,8 @@
 """Runs a MINDIR in MindSpore Lite on given inputs: `PYTHON lite_runner.py MODEL INPUT.npy OUTPUT.npy [THREADS [RUNS]]`.
 
 PYTHON is that of an environment with mindspore-lite, 2.0.0 of which is for Python 3.7, and NumPy alone; so this file
-imports nothing else. All runs' outputs are written, and their seconds printed as a JSON list.
+imports nothing else. All runs' outputs are written, and their seconds printed as a JSON list. 0 threads: as many as
+Lite takes by itself.
 """
 import json
 import sys
@@ -15,7 +16,8 @@ def main(model, given, output, threads="1", runs="1"):
 
     context = mindspore_lite.Context()
     context.target = ["cpu"]
-    context.cpu.thread_num = int(threads)
+    if int(threads):
+        context.cpu.thread_num = int(threads)
     network = mindspore_lite.Model()
     network.build_from_file(model, mindspore_lite.ModelType.MINDIR, context)
     inputs = network.get_inputs()

@@ -1,5 +1,6 @@
 """MINDIR for MindSpore Lite: only operators that it computes, in the form in which it reads them."""
 import dataclasses
+import functools
 import sys
 
 import mindspore as ms
@@ -10,12 +11,15 @@ from mindspore.train.mind_ir_pb2 import AttributeProto, ModelProto
 
 import export
 import ms_impl.export
-from matting.config import Config
+from matting.config import CHOICES, Config, default_values, make_config
 from matting.embedded import embedded
 from matting.errors import UserError
 from ms_impl import lite
-from ms_impl.src.formulations import suit_device, suit_export, zero_pad
-from ms_impl.src.layers import ConvBNReLU, SeparableConvBNReLU, conv2d
+from ms_impl.src.dim import CORRECTIONS, Refinement
+from ms_impl.src.formulations import RowwiseConvolution, suit_device, suit_export, zero_pad
+from ms_impl.src.layers import CONV_OPERATORS, ConvBNReLU, ConvReLU, SeparableConvBNReLU, conv2d
+from ms_impl.src.modules import ASPP, DecoderStage, InvertedResidual
+from ms_impl.src.resampling import RESAMPLING
 from ms_impl.src.utils import save_checkpoint, set_device
 from tests.pooling import PoolAndUpsample
 
@@ -46,15 +50,71 @@ def pooling(resampling, **settings):
     return PoolAndUpsample(resampling, CHANNELS, config.network)
 
 
-PARTS = {"depthwise_o2o": lambda: pooling("indexed", index_kind="depthwise_o2o"),
-         "depthwise_m2o": lambda: pooling("indexed", index_kind="depthwise_m2o"),
-         "max": lambda: pooling("max"),
-         "bilinear": lambda: pooling("bilinear")}
+class Parts(nn.Cell):
+    """Several cells of (B, channels, H, W), exported at once."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = nn.CellList(parts)
+
+    def construct(self, x):
+        outputs = ()
+        for part in self.parts:
+            outputs += (part(x),)
+        return outputs
+
+
+class Decode(nn.Cell):
+    """A decoder's stage behind a pooling: (B, channels, H, W) -> the same shape."""
+
+    def __init__(self, resampling, conv_operator):
+        super().__init__()
+        pool, upsample = RESAMPLING[resampling]
+        self.pool = pool(CHANNELS, dataclasses.replace(Config(), resampling=resampling).network)
+        self.stage = DecoderStage(CHANNELS, CHANNELS, upsample(), conv_operator, 5)
+
+    def construct(self, x):
+        return self.stage(*self.pool(x))
+
+
+class Correct(nn.Cell):
+    """Deep Image Matting's refinement: (B, channels, H, W), of which it takes four -> (B, 1, H, W)."""
+
+    def __init__(self, refine_on):
+        super().__init__()
+        config = make_config(default_values("dim"))
+        self.refinement = Refinement(dataclasses.replace(config, width_mult=0.125).network)
+        self.correct = CORRECTIONS[refine_on]()
+
+    def construct(self, x):
+        raw = ops.sigmoid(x[:, 3:4])
+        return self.correct(x[:, 3:4], raw, self.refinement(x[:, :3], raw))
+
+
+def index_blocks(kind):
+    return [pooling("indexed", index_kind=kind, use_nonlinear=nonlinear, use_context=context)
+            for nonlinear in (False, True) for context in (False, True)]
+
+
+PARTS = {
+    **{kind: functools.partial(index_blocks, kind) for kind in CHOICES["index_kind"]},
+    "max": lambda: [pooling("max")],
+    "bilinear": lambda: [pooling("bilinear")],
+    "decoder": lambda: [Decode("indexed", operator) for operator in CONV_OPERATORS],
+    "output strides": lambda: [part for stride in ASPP.DILATIONS
+                               for part in (InvertedResidual(CHANNELS, CHANNELS, 1, 32 // stride),
+                                            InvertedResidual(CHANNELS, CHANNELS, 2, 32 // stride),
+                                            ASPP(CHANNELS, CHANNELS, CHANNELS, stride))],
+    "Deep Image Matting": lambda: [ConvReLU(CHANNELS, CHANNELS, 7, normalised) for normalised in (False, True)]
+                                  + [Correct(correction) for correction in CORRECTIONS],
+}
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_layers_are_computed_by_what_lite_knows(name, tmp_path):
-    lite.for_lite(exported(PARTS[name](), tmp_path, (1, CHANNELS, 16, 16)))  # raises where not
+    parts = Parts(PARTS[name]())
+    suit_device(parts, "CPU")
+    lite.for_lite(exported(parts, tmp_path, (1, CHANNELS, 16, 16)))  # raises where not
 
 
 class Matting(nn.Cell):
@@ -150,10 +210,23 @@ def test_operators_come_after_what_they_take(rewritten):
         known |= set(node.output)
 
 
+@pytest.mark.parametrize("model", CHOICES["model"])
+def test_convolutions_row_by_row_are_not_for_lite(model):
+    """They end at 544x544 pixels in one thread: `python -m parity.lite "indexnet, large"`."""
+    config = dataclasses.replace(make_config(default_values(model)), width_mult=0.25, device_target="CPU")
+
+    def rowwise(for_lite):
+        cells = ms_impl.export.exportable(config, for_lite).cells_and_names()
+        return [name for name, cell in cells if isinstance(cell, RowwiseConvolution)]
+
+    assert rowwise(False) and not rowwise(True)
+
+
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
     """Of one convolution, since the networks take longer to compile."""
     monkeypatch.setattr(ms_impl.export, "build", lambda config: conv2d(4, 1, 3))
+    monkeypatch.setattr(ms_impl.export, "exportable", lambda config, for_lite: conv2d(4, 1, 3))
     save_checkpoint(conv2d(4, 1, 3), tmp_path / "best.ckpt", Config())
     return tmp_path / "best.ckpt"
 
