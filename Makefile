@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 BIN = $(VENV)/bin
 READY = $(VENV)/ready
 
-.PHONY: demo demo-dim test lint parity parity-full parity-guest bench versions clean
+.PHONY: demo demo-dim test lint parity parity-full parity-guest bench versions lite clean
 
 demo: $(READY)
 	$(BIN)/python scripts/demo.py
@@ -36,6 +36,9 @@ bench: $(READY)
 
 versions: $(READY)
 	$(BIN)/python -m scripts.versions
+
+lite: $(READY)
+	$(BIN)/python -m parity.lite
 
 $(READY): requirements.txt requirements-dev.txt $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)

@@ -18,6 +18,7 @@ OLD_PILLOW = "pillow<10"  # with the names that MindSpore imported up to 2.0.0
 CUDA_RUNTIME = "nvidia-cuda-runtime-cu11==11.8.89"  # all of CUDA that importing the GPU build of 1.10.0 asks for
 STAGES = ("build", "train", "evaluate", "export")  # of scripts/version_trial.py
 SMOKE_SECONDS = 600
+FOLDER = Path(tempfile.gettempdir()) / "indexnet-versions"
 
 
 class Version(NamedTuple):
@@ -34,6 +35,7 @@ VERSIONS = {
     "2.0.0": Version("mindspore==2.0.0", "3.9", (OLD_PILLOW,)),
     **{number: Version(f"mindspore=={number}", "3.11") for number in ("2.7.2", "2.8.0", "2.9.0", "2.10.0")},
 }
+LITE = Version("mindspore-lite==2.0.0", "3.7")  # which python -m parity.lite installs
 
 
 def find_python(version):
@@ -53,25 +55,42 @@ def requirements(version):
     return [re.sub(r"^mindspore==.*", version.package, line) for line in lines if line] + list(version.needs)
 
 
-def environment(python, version, folder):
-    """The interpreter of a virtual environment with that version of MindSpore, made where there is none yet."""
+def interpreter(version, folder):
+    """Of that version's environment in the folder; None where it was not installed."""
     place = folder / version.package.replace("==", "-")
-    if not (place / "ready").is_file():
-        subprocess.run([python, "-m", "venv", "--clear", place], check=True)
-        subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", *requirements(version)], check=True)
-        (place / "ready").touch()
+    return place / "bin/python" if (place / "ready").is_file() else None
+
+
+def environment(python, packages, place):
+    """The interpreter of a new virtual environment with those packages at that place."""
+    subprocess.run([python, "-m", "venv", "--clear", place], check=True)
+    subprocess.run([place / "bin/python", "-m", "pip", "install", "--quiet", *packages], check=True)
+    (place / "ready").touch()
     return place / "bin/python"
+
+
+def installed(version, packages, folder):
+    """(the interpreter of an environment of that version in the folder, "") or (None, why there is none).
+
+    The environment is made where there is none yet.
+    """
+    ready = interpreter(version, folder)
+    if ready:
+        return ready, ""
+    python = find_python(version.python)
+    if not python:
+        return None, f"skipped: no Python {version.python} here"
+    try:
+        return environment(python, packages, folder / version.package.replace("==", "-")), ""
+    except subprocess.CalledProcessError as error:
+        return None, f"not installed: {' '.join(map(str, error.cmd[1:5]))} ended with status {error.returncode}"
 
 
 def outcome(version, folder):
     """({stage: whether it passed}, remark) of one version."""
-    python = find_python(version.python)
+    python, remark = installed(version, requirements(version), folder)
     if not python:
-        return {}, f"skipped: no Python {version.python} here"
-    try:
-        python = environment(python, version, folder)
-    except subprocess.CalledProcessError as error:
-        return {}, f"not installed: {' '.join(map(str, error.cmd[1:5]))} ended with status {error.returncode}"
+        return {}, remark
     cuda = map(str, python.parent.parent.glob("lib/python*/site-packages/nvidia/*/lib"))
     variables = {**os.environ, "LD_LIBRARY_PATH": ":".join([*cuda, os.environ.get("LD_LIBRARY_PATH", "")])}
     imported = subprocess.run([python, "-c", "import mindspore"], cwd=folder, env=variables, capture_output=True,
@@ -108,7 +127,7 @@ def table(outcomes):
 def main(argv=None):
     parser = program_parser("scripts.versions", __doc__)
     parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"of {', '.join(VERSIONS)}; default: all")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "indexnet-versions",
+    parser.add_argument("--folder", type=Path, default=FOLDER,
                         help="where the environments are kept; default: %(default)s")
     arguments = parser.parse_args(argv)
     unknown = set(arguments.versions) - set(VERSIONS)
