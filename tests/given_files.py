@@ -150,6 +150,16 @@ def write_checkpoint(path):
     write_weights(path, get_weights(build(config)), text_for_weights(config))
 
 
+def write_demo(folder):
+    """Of what make demo leaves its checkpoint, and an image with its trimap."""
+    validation = folder / "data/foregrounds/validation"
+    for part in (folder, validation / "merged", validation / "trimap"):
+        part.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(folder / "trained/best.ckpt")
+    write_disc(validation / "merged/hair_004_0.png")
+    write_trimap(validation / "trimap/hair_004.png")
+
+
 def write_onnx(path):
     checkpoint = path.with_suffix(".pth")
     write_checkpoint(checkpoint)

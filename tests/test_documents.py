@@ -42,6 +42,7 @@ GIVEN = {
     "model.onnx": given_files.write_onnx,
     "wheels": partial(given_files.write_wheels, requirements=ROOT / "requirements-gpu.txt"),
     "indexnet_matting.pth.tar": published_files.write_release,
+    "build/demo": given_files.write_demo,
     **dict.fromkeys(given_files.PUBLISHED, given_files.write_published),
 }
 # Flags that make a command small; each is a documented one, and none changes what the command does. The first row whose
@@ -112,6 +113,9 @@ WRITES = {
     "matting/weights/indexnet.onnx indexnet.ckpt": "indexnet.ckpt",
     "benchmarks.quality": "build/quality/contact_sheet.png",
     "-o measured": "measured/metrics.json",
+    "parity.certify given/best.ckpt": "certificate.html",
+    "parity.certify matting/weights/indexnet.onnx": "docs/certificates/indexnet.json",
+    "parity.certify build/demo": "docs/certificates/demo.json",
     "--out Adobe-431": "Adobe-431/validation/data.txt",
     "matting.convert indexnet_matting.pth.tar": "indexnet_release.ckpt",
     "matting.convert dim_stage1": "dim_stage1.ckpt",
