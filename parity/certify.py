@@ -51,13 +51,15 @@ class Photograph(NamedTuple):
 def main(argv=None):
     parser = program_parser("parity.certify", __doc__)
     parser.add_argument("checkpoint", metavar="CKPT", help=f"weight file: {', '.join(READERS)}")
-    parser.add_argument("photographs", nargs="*", metavar="IMAGE TRIMAP", help="photographs, each with its trimap "
-                        "(default: a drawn one)")
+    parser.add_argument("photographs", nargs="*", default=[], metavar="IMAGE TRIMAP",
+                        help="photographs, each with its trimap (default: a drawn one)")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/certificate.html"), metavar="PAGE",
                         help="the .json goes beside it (default: build/certificate.html)")
     parser.add_argument("--weights_from", default="", metavar="WORD", help="which published checkpoint it is, where it "
                         f"does not tell itself: {', '.join(PUBLISHED)}")
     own = parser.parse_args(argv)
+    if len(own.photographs) % 2:
+        parser.error(f"{own.photographs[-1]}: has no trimap; give each photograph with its trimap, IMAGE TRIMAP")
     if own.output.suffix != ".html":
         raise UserError(f"-o {own.output}: name a page, PAGE.html")
     photographs = read_photographs(own.photographs)
@@ -78,9 +80,7 @@ def in_words(certificate):
 
 
 def read_photographs(paths):
-    """IMAGE TRIMAP IMAGE TRIMAP ... -> [Photograph]; raises UserError where one is unusable or lacks its trimap."""
-    if len(paths) % 2:
-        raise UserError(f"{paths[-1]}: has no trimap; give each photograph with its trimap, IMAGE TRIMAP")
+    """IMAGE TRIMAP IMAGE TRIMAP ... -> [Photograph]; raises UserError where one is unusable."""
     found = []
     for image, trimap in zip(paths[::2], paths[1::2], strict=True):
         read = read_input(Source(Path(image), Path(trimap)), Rules())

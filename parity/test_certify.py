@@ -288,7 +288,6 @@ def test_the_json_has_the_same_figures():
     ("photo.png", "photo.png: is no checkpoint; give the one it was made from, a file of .ckpt, .pth"),
     ("text.pth", "text.pth: is not a PyTorch weight file"),
     ("part.pth", "part.pth"),
-    ("best.pth photo.png", "photo.png: has no trimap; give each photograph with its trimap, IMAGE TRIMAP"),
     ("best.pth none.png trimap.png", "none.png: no such file"),
     ("best.pth photo.png known.png", "known.png: has no unknown pixel (128), so that nothing would be compared"),
     ("best.pth photo.png small.png", "small.png: is 10x30, but"),
@@ -307,6 +306,13 @@ def test_what_cannot_be_certified_is_one_line(place, rows, monkeypatch, capsys, 
         main(arguments.split())
     line, = capsys.readouterr().err.splitlines()
     assert ended.value.code == 1 and line.startswith("error: ") and message in line
+
+
+def test_each_photograph_has_its_trimap(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["best.pth", "photo.png"])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and "photo.png: has no trimap; give each photograph with its trimap" in line
 
 
 # --- whole programs, in make parity-full ---
