@@ -65,7 +65,7 @@ def progress(total, unit):
             now = time.monotonic()
             if bar.disable and now - logged >= SECONDS_BETWEEN_LOG_LINES:
                 logged = now
-                logger.info("%d of %d %ss, %.1f/s", done, total, unit, done / (now - started))
+                logger.info("%d of %d %ss, %.2f/s", done, total, unit, done / (now - started))
 
         yield advance
 

@@ -1,5 +1,6 @@
 """Folders of photographs: a bad one is passed over, steps overlap, nothing is read twice or held, runs can go on."""
 import argparse
+import re
 import threading
 import time
 import weakref
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from matting import workers
 from matting.config import Config
 from matting.errors import UserError
 from matting.images import photo
+from matting.images.writing import write_png
 from matting.overlap import map_ahead
 from matting.programs import batch, inputs, trimaps
 from matting.programs.batch import run
@@ -73,6 +76,41 @@ def test_a_folder_without_bad_files_says_how_many(tmp_path, caplog):
         write_pair(tmp_path, stem)
     run(job_for(tmp_path), network())
     assert caplog.messages[-1] == "2 photographs: 2 matted"
+
+
+def test_a_trimap_that_is_known_everywhere_stops_no_other(tmp_path, caplog):
+    """Its matte is itself, the network sees the others only, and a line says so."""
+    for stem in "abc":
+        write_pair(tmp_path, stem)
+    known = np.zeros((45, 70), np.uint8)
+    known[:, 30:] = 255
+    Image.fromarray(known).save(tmp_path / "trimaps" / "b.png")
+    seen = []
+    run(job_for(tmp_path), network(seen))
+    assert len(seen) == 2 and written(tmp_path / "out") == ["a_alpha.png", "b_alpha.png", "c_alpha.png"]
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "out" / "b_alpha.png")), known)
+    assert [message for message in caplog.messages if "b.png: is known everywhere" in message]
+
+
+@pytest.mark.parametrize(("flags", "told"), [((), True), (("--depth", "16"), False)])
+def test_16_bits_that_are_written_in_8_are_told(tmp_path, caplog, flags, told):
+    caplog.set_level("INFO")
+    pair = write_pair(tmp_path, "a")
+    write_png(pair.image, photograph(45, 70).astype(np.uint16) * np.uint16(257))
+    run(job_for(tmp_path, *flags), network())
+    line = f"{pair.image}: has 16 bits a channel, written in 8; --depth 16 keeps them"
+    assert (line in caplog.messages) == told
+
+
+def test_progress_says_how_many_a_second(tmp_path, caplog, monkeypatch):
+    """Where no bar is shown: a line every 30 seconds, here after each photograph."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr(workers, "SECONDS_BETWEEN_LOG_LINES", 0)
+    for stem in "ab":
+        write_pair(tmp_path, stem)
+    run(job_for(tmp_path), network())
+    lines = [message for message in caplog.messages if re.fullmatch(r"[12] of 2 photos, \d+\.\d+/s", message)]
+    assert [line[0] for line in lines] == ["1", "2"]
 
 
 def test_one_photograph_alone_has_its_own_line_and_needs_no_network(tmp_path):
