@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matting.errors import UserError
-from matting.trimap.grabcut import SIDE, Box, mask_from_marks, tidy_mask
+from matting.trimap.grabcut import SIDE, Box, doubt_holes, mask_from_marks, tidy_mask
 from matting.trimap.marks import UNMARKED, read_marks, resize_marks, with_marks
 
 GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (0, 0, 255)
@@ -47,6 +47,12 @@ def test_what_looks_like_the_outside_is_background_in_a_box_too():
     image, where = disc((140, 160), (60, 95), 30)
     image[10:60, 60:150] = np.clip(np.random.default_rng(1).normal((90, 140, 230), 6, (50, 90, 3)), 0, 255)
     assert overlap(mask_from_marks(image, Box(25, 12, 130, 118)), where) > 0.97
+
+
+def test_a_box_that_cuts_a_little_of_the_object_off_finds_the_rest():
+    """Two columns of the disc lie outside: its red is no colour of the background for that."""
+    image, where = disc()
+    assert overlap(mask_from_marks(image, Box(37, 16, 56, 58)), where) > 0.97
 
 
 def test_an_object_of_the_colours_around_it_starts_as_all_of_the_box():
@@ -104,6 +110,19 @@ def test_small_islands_and_holes_go_unless_they_are_marked():
     marked = unmarked.copy()
     marked[35, 82], marked[30, 30] = 255, 0
     np.testing.assert_array_equal(tidy_mask(mask, marked), mask)
+
+
+def test_holes_that_may_be_either_are_left_to_the_network():
+    """An object of 50x60 less its holes of 24 and 40 pixels, 1 % of it being 29; what is marked stays."""
+    mask = np.zeros((80, 120), np.uint8)
+    mask[10:60, 10:70] = 255
+    mask[20:24, 20:26] = mask[30:35, 30:38] = 0
+    unmarked = np.full(mask.shape, UNMARKED, np.uint8)
+    doubted = doubt_holes(mask, unmarked)
+    assert (doubted[20:24, 20:26] == 128).all() and np.count_nonzero(doubted != mask) == 24
+    marked = unmarked.copy()
+    marked[22, 22] = 0
+    np.testing.assert_array_equal(doubt_holes(mask, marked), mask)
 
 
 def test_strokes_of_one_kind_need_the_box():

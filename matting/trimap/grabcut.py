@@ -4,8 +4,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from matting.compat import zip_equal
 from matting.errors import UserError
-from matting.trimap import BACKGROUND, FOREGROUND
+from matting.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from matting.trimap.marks import UNMARKED, resize_marks
 
 SIDE = 800  # pixels, of the reduced photograph that is cut: seconds, and the band makes up for what is lost
@@ -15,6 +16,8 @@ SHADES = 8  # colours that strokes of a kind are summed up by
 UNLIKE = 10  # distance in CIELAB beyond which a colour is none of the background's
 ISLAND = 0.02  # of the largest part's area, below which a part that no stroke marks is dropped
 HOLE = 0.002  # of the object's area, below which a hole that no stroke marks is filled
+DOUBTFUL_HOLE = 0.01  # of the object's area, below which such a hole is left to the network: an eye, or the arm's crook
+RARE = 0.02  # of the colours outside a box, below which a shade is the object's, over which the box is drawn too tight
 SEED = 0  # of OpenCV's k-means, so that equal input gives equal masks
 
 
@@ -54,10 +57,11 @@ class Box(NamedTuple):
 
 
 def mask_from_marks(image, box=None, marks=None):
-    """(H, W, 3) uint8 RGB, a Box, (H, W) marks or both -> (h, w) uint8 mask of 0 and 255, of at most SIDE pixels.
+    """(H, W, 3) uint8 RGB, a Box, (H, W) marks or both -> (h, w) uint8 mask, of at most SIDE pixels a side.
 
-    Outside a box all is background. What is not marked starts as what its colour resembles. Small parts and holes that
-    are not marked go. Raises UserError where GrabCut has nothing to start from or finds no object.
+    0 background, 255 object, 128 holes that may be either. Outside a box all is background. What is not marked starts
+    as what its colour resembles. Small parts and holes that are not marked go. Raises UserError where GrabCut has
+    nothing to start from or finds no object.
     """
     height, width = image.shape[:2]
     scale = min(1, SIDE / max(height, width))
@@ -79,7 +83,7 @@ def mask_from_marks(image, box=None, marks=None):
     mask = np.where((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD), np.uint8(255), np.uint8(0))
     if not mask.any():
         raise UserError("no object was found that differs from what lies around it; mark it with --strokes")
-    return tidy_mask(mask, marks)
+    return doubt_holes(tidy_mask(mask, marks), marks)
 
 
 def tidy_mask(mask, marks):
@@ -92,6 +96,15 @@ def tidy_mask(mask, marks):
     for part, area, _ in _parts(mask == 0):
         if area < HOLE * found and not (part & (marks == BACKGROUND)).any():
             mask[part] = 255
+    return mask
+
+
+def doubt_holes(mask, marks):
+    """(h, w) mask and marks -> the mask with those holes UNKNOWN that hold no mark and are small beside the object."""
+    mask, found = mask.copy(), np.count_nonzero(mask)
+    for part, area, _ in _parts(mask == BACKGROUND):
+        if area < DOUBTFUL_HOLE * found and not (part & (marks == BACKGROUND)).any():
+            mask[part] = UNKNOWN
     return mask
 
 
@@ -110,7 +123,8 @@ def _by_colour(image, marks, boxed):
     start, and mostly stay, on the wrong side. Where a box holds the colours outside only, all of it starts as object.
     """
     pixels = cv2.cvtColor(image / np.float32(255), cv2.COLOR_RGB2LAB)
-    to_background, to_object = (_distance_in_colour(pixels, marks == value) for value in (BACKGROUND, FOREGROUND))
+    to_background = _distance_in_colour(pixels, marks == BACKGROUND, RARE if boxed else 0)
+    to_object = _distance_in_colour(pixels, marks == FOREGROUND)
     objects = to_object < to_background
     if boxed or (marks == FOREGROUND).any():
         objects |= to_background > UNLIKE
@@ -119,14 +133,18 @@ def _by_colour(image, marks, boxed):
     return np.where(objects, np.uint8(cv2.GC_PR_FGD), np.uint8(cv2.GC_PR_BGD))
 
 
-def _distance_in_colour(pixels, region):
-    """(H, W, 3) float32, (H, W) bool -> (H, W), how far each colour is from the region's; infinite without a region."""
+def _distance_in_colour(pixels, region, rare=0):
+    """(H, W, 3) float32, (H, W) bool -> (H, W), how far each colour is from the region's; infinite without a region.
+
+    Shades of less than a `rare` part of the region do not count.
+    """
     nearest = np.full(region.shape, np.inf, np.float32)
     colours = pixels[region]
     if not len(colours):
         return nearest
     criteria = (cv2.TERM_CRITERIA_COUNT, ROUNDS, 0)
-    centres = cv2.kmeans(colours, min(SHADES, len(colours)), None, criteria, 1, cv2.KMEANS_PP_CENTERS)[2]
-    for centre in centres:
-        np.minimum(nearest, np.linalg.norm(pixels - centre, axis=2), out=nearest)
+    _, shades, centres = cv2.kmeans(colours, min(SHADES, len(colours)), None, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    for centre, count in zip_equal(centres, np.bincount(shades[:, 0], minlength=len(centres))):
+        if count >= rare * len(colours):
+            np.minimum(nearest, np.linalg.norm(pixels - centre, axis=2), out=nearest)
     return nearest
